@@ -1,1 +1,5 @@
-//! stub
+//! entraldap: a local replica of a Microsoft Entra ID tenant's recipients, served over LDAP.
+
+pub mod config;
+pub mod directory;
+pub mod replica;

@@ -1,0 +1,227 @@
+//! The settings themselves, checked and complete.
+
+use super::Secret;
+use crate::directory::dn::Dn;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// Everything that the file says, with defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[replica]`
+    pub replica: ReplicaSettings,
+    /// `[log]`
+    pub log: LogSettings,
+    /// `[admin]`
+    pub admin: AdminSettings,
+    /// `[ldap]`
+    pub ldap: LdapSettings,
+    /// `[[connection]]`, at least one, with distinct names and disjoint bases.
+    pub connections: Vec<ConnectionSettings>,
+}
+
+/// `[replica]`: the stored copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaSettings {
+    /// The redb file.
+    pub path: PathBuf,
+    /// Page cache, in bytes.
+    pub cache: usize,
+    /// How many passes the history keeps.
+    pub history: usize,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// A `tracing-subscriber` filter: `info`, `entraldap=debug,warn` ...
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line of text per event.
+    Human,
+    /// One JSON object per event.
+    Json,
+}
+
+/// `[admin]`: where commands reach the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// A unix socket (mode 0600) or a loopback address.
+    pub listen: AdminListen,
+    /// Needed on a loopback address; sent as `Authorization: Bearer`.
+    pub token: Option<Secret>,
+}
+
+/// Where the admin HTTP server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminListen {
+    /// Nowhere.
+    Off,
+    /// A unix socket.
+    Unix(PathBuf),
+    /// A loopback address.
+    Tcp(SocketAddr),
+}
+
+/// `[ldap]`: the front door.
+#[derive(Debug, Clone)]
+pub struct LdapSettings {
+    /// `[[ldap.listener]]`
+    pub listeners: Vec<ListenerSettings>,
+    /// `[ldap.tls]`; needed by LDAPS and StartTLS.
+    pub tls: Option<TlsSettings>,
+    /// `[[ldap.account]]`
+    pub accounts: Vec<AccountSettings>,
+    /// Whether clients that have not bound may search below the base.
+    pub anonymous_search: bool,
+    /// `[ldap.limits]`
+    pub limits: LimitSettings,
+}
+
+/// `[[ldap.listener]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// TLS from the first octet (LDAPS), or plain with StartTLS where `[ldap.tls]` is set.
+    pub tls: bool,
+}
+
+/// `[ldap.tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// PEM: the server's certificate and its chain.
+    pub certificate: PathBuf,
+    /// PEM: the private key.
+    pub key: PathBuf,
+}
+
+/// `[[ldap.account]]`: who may bind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSettings {
+    /// Binds as `name`, `name@domain-of-the-base`, `DOMAIN\name`, or
+    /// `cn=name,<base>` / `uid=name,<base>` with any number of RDNs between.
+    pub name: String,
+    /// PHC string, `$argon2id$...`.
+    pub password_hash: Secret,
+}
+
+/// `[ldap.limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Largest request before a bind, octets.
+    pub pdu_before_bind: usize,
+    /// Largest request after a bind, octets.
+    pub pdu_after_bind: usize,
+    /// Most entries one search returns; 0 for no limit.
+    pub size: u32,
+    /// Longest time one search takes; zero for no limit.
+    pub time: Duration,
+    /// Connections in all.
+    pub connections: usize,
+    /// A connection that sends nothing for so long is closed.
+    pub idle: Duration,
+    /// A client must send its first request, or finish the TLS handshake, within this.
+    pub first_request: Duration,
+    /// A client that reads nothing for so long is disconnected.
+    pub write_stall: Duration,
+}
+
+/// `[[connection]]`: a tenant and where it is served.
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    /// Its name in commands and reports.
+    pub name: String,
+    /// Everything of the tenant is served below this.
+    pub base: Dn,
+    /// The tenant's id or a verified domain.
+    pub tenant: String,
+    /// The application's (client) id.
+    pub client_id: String,
+    /// The application's client secret, or where it is read from at each use.
+    pub client_secret: SecretSource,
+    /// Where and how Graph is reached.
+    pub graph: GraphSettings,
+    /// `[connection.sync]`
+    pub sync: SyncSettings,
+    /// `[connection.tree]`: container and RDN names.
+    pub tree: TreeSettings,
+}
+
+/// Where a secret comes from. Files are read at each use, so that a rotated secret
+/// is picked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `{ file = "..." }`, or `{ credential = "..." }` resolved against `$CREDENTIALS_DIRECTORY`.
+    File(PathBuf),
+    /// `{ env = "..." }`, read at start.
+    Value(Secret),
+}
+
+/// `[connection.graph]`: endpoints and manners.
+#[derive(Debug, Clone)]
+pub struct GraphSettings {
+    /// Authority root, as `https://login.microsoftonline.com/`.
+    pub authority: Url,
+    /// Graph root, as `https://graph.microsoft.com/`.
+    pub endpoint: Url,
+    /// HTTP proxy, user and password inside the URL; `None`: as the environment says.
+    pub proxy: Option<Url>,
+    /// Additional PEM root certificates.
+    pub ca_file: Option<PathBuf>,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Time for one whole request.
+    pub request_timeout: Duration,
+    /// Most requests under way at once.
+    pub concurrency: usize,
+    /// Most requests per second, over all.
+    pub requests_per_second: u32,
+    /// How often one request is tried before the pass is given up.
+    pub attempts: u32,
+    /// The longest single wait that a `Retry-After` may ask for within a pass.
+    pub max_wait: Duration,
+}
+
+/// `[connection.sync]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncSettings {
+    /// From the start of one delta pass to the start of the next.
+    pub interval: Duration,
+    /// From one full reconcile to the next.
+    pub reconcile: Duration,
+    /// Whether mail contacts are synced.
+    pub contacts: bool,
+    /// Whether groups with hidden membership are served with their members.
+    pub hidden_members: bool,
+}
+
+/// `[connection.tree]`: names of containers and RDN attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeSettings {
+    /// Users.
+    pub users: Branch,
+    /// Groups.
+    pub groups: Branch,
+    /// Contacts.
+    pub contacts: Branch,
+    /// Domains.
+    pub domains: Branch,
+}
+
+/// One container of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    /// Its `ou`.
+    pub ou: String,
+    /// The RDN attribute of the entries in it.
+    pub rdn: String,
+}

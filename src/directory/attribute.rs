@@ -1,0 +1,290 @@
+//! Attribute types and how their values compare. Pure: no I/O, no clock.
+
+use super::dn::Dn;
+use super::ids::{ObjectId, Sid};
+use super::{schema, text};
+
+/// The number of an attribute type inside one schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeId(pub u16);
+
+/// An attribute type definition (RFC 4512 4.1.2).
+#[derive(Debug)]
+pub struct AttributeType {
+    /// Its number in the schema.
+    pub id: AttributeId,
+    /// Its object identifier; Active Directory's where AD has the attribute.
+    pub oid: &'static str,
+    /// The name that answers carry.
+    pub name: &'static str,
+    /// Other names that requests may use.
+    pub aliases: &'static [&'static str],
+    /// How values look and compare.
+    pub syntax: Syntax,
+    /// Whether an entry has at most one value.
+    pub single_value: bool,
+    /// Whether it is returned only when asked for by name or `+` (RFC 4512 3.4).
+    pub operational: bool,
+    /// Whether substrings are looked up so often that they deserve an index of their own.
+    pub substrings_index: bool,
+}
+
+/// How the values of an attribute look and compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// Directory String, `caseIgnoreMatch`.
+    DirectoryString,
+    /// IA5 or Directory String, `caseExactMatch`.
+    CaseExactString,
+    /// Boolean: `TRUE` or `FALSE`.
+    Boolean,
+    /// INTEGER or AD's LargeInteger, in decimal.
+    Integer,
+    /// Generalized Time.
+    GeneralizedTime,
+    /// DN, `distinguishedNameMatch`.
+    Dn,
+    /// A DN that filters may also give as a class name: `objectCategory=person`.
+    ObjectCategory,
+    /// OID or name of an object class.
+    ObjectClass,
+    /// Octet String.
+    OctetString,
+    /// 16 octets of a GUID; filters may also give its text form.
+    Guid,
+    /// Octets of a security identifier; filters may also give its text form.
+    Sid,
+}
+
+impl Syntax {
+    /// The octets that stand for `value` in comparisons and in the index, in an order
+    /// that agrees with the syntax's ordering rule. `None` where `value` is not of
+    /// this syntax; an assertion with it is Undefined (RFC 4511 4.5.1.7).
+    pub fn key(self, value: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Syntax::DirectoryString => Some(text::fold(as_text(value)?).into_bytes()),
+            Syntax::CaseExactString => Some(text::prepare_exact(as_text(value)?).into_bytes()),
+            Syntax::Boolean => match as_text(value)?.trim() {
+                b if b.eq_ignore_ascii_case("TRUE") => Some(b"TRUE".to_vec()),
+                b if b.eq_ignore_ascii_case("FALSE") => Some(b"FALSE".to_vec()),
+                _ => None,
+            },
+            Syntax::Integer => integer(value).map(|number| integer_key(number).to_vec()),
+            Syntax::GeneralizedTime => {
+                generalized_time(value).map(|micros| integer_key(micros).to_vec())
+            }
+            Syntax::Dn => dn_key(as_text(value)?),
+            Syntax::ObjectCategory => {
+                let text = as_text(value)?;
+                match schema::standard().category(text.trim()) {
+                    Some(category) => Some(category.as_bytes().to_vec()),
+                    None => category_key(text),
+                }
+            }
+            Syntax::ObjectClass => {
+                let text = as_text(value)?.trim();
+                let known = schema::standard().class(text);
+                Some(known.map_or(text, |class| class.name).to_ascii_lowercase().into_bytes())
+            }
+            Syntax::OctetString => Some(value.to_vec()),
+            Syntax::Guid => guid(value).map(|octets| octets.to_vec()),
+            Syntax::Sid => sid(value).map(|sid| sid.octets()),
+        }
+    }
+
+    /// Whether `>=` and `<=` are defined.
+    pub fn has_ordering(self) -> bool {
+        !matches!(
+            self,
+            Syntax::Boolean
+                | Syntax::Dn
+                | Syntax::ObjectCategory
+                | Syntax::ObjectClass
+                | Syntax::Guid
+                | Syntax::Sid
+        )
+    }
+
+    /// Whether substrings are defined.
+    pub fn has_substrings(self) -> bool {
+        matches!(self, Syntax::DirectoryString | Syntax::CaseExactString)
+    }
+
+    /// A piece of a substrings assertion as it occurs inside a key.
+    pub fn piece(self, value: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Syntax::DirectoryString => Some(text::fold_piece(as_text(value)?).into_bytes()),
+            Syntax::CaseExactString => Some(value.to_vec()),
+            _ => None,
+        }
+    }
+
+    /// The number in a key of [`Syntax::Integer`] or, in microseconds, [`Syntax::GeneralizedTime`].
+    pub fn number_of_key(key: &[u8]) -> Option<i64> {
+        let octets: [u8; 8] = key.try_into().ok()?;
+        Some((u64::from_be_bytes(octets) ^ (1 << 63)).cast_signed())
+    }
+}
+
+fn as_text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok()
+}
+
+fn integer(value: &[u8]) -> Option<i64> {
+    as_text(value)?.trim().parse().ok()
+}
+
+/// Big-endian with the sign flipped, so that octets sort as numbers do.
+pub fn integer_key(number: i64) -> [u8; 8] {
+    (number.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+fn dn_key(text: &str) -> Option<Vec<u8>> {
+    Dn::parse(text).ok().map(|dn| dn.key().as_bytes().to_vec())
+}
+
+/// An object category DN compares by its first component: where the schema
+/// container lies is no property of this directory.
+fn category_key(text: &str) -> Option<Vec<u8>> {
+    let dn = Dn::parse(text).ok()?;
+    let (_, value) = dn.rdn()?.first()?;
+    Some(text::fold(as_text(value)?).into_bytes())
+}
+
+fn guid(value: &[u8]) -> Option<[u8; 16]> {
+    if let Ok(octets) = <[u8; 16]>::try_from(value) {
+        return Some(octets);
+    }
+    let text = as_text(value)?.trim().trim_start_matches('{').trim_end_matches('}');
+    text.parse::<ObjectId>().ok().map(|id| id.guid_octets())
+}
+
+fn sid(value: &[u8]) -> Option<Sid> {
+    Sid::from_octets(value).or_else(|| Sid::parse(as_text(value)?.trim()))
+}
+
+/// Microseconds since 1970 of a Generalized Time (RFC 4517 3.3.13).
+pub fn generalized_time(value: &[u8]) -> Option<i64> {
+    let text = as_text(value)?.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let field = |from: usize, to: usize| -> Option<i64> {
+        if to <= digits { text.get(from..to)?.parse().ok() } else { Some(0) }
+    };
+    if !matches!(digits, 10 | 12 | 14) {
+        return None;
+    }
+    let (year, month, day) = (field(0, 4)?, field(4, 6)?, field(6, 8)?);
+    let (hour, minute, second) = (field(8, 10)?, field(10, 12)?, field(12, 14)?);
+    if !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
+        return None;
+    }
+    let mut rest = text.get(digits..)?;
+    let unit = match digits {
+        10 => 3_600_000_000,
+        12 => 60_000_000,
+        _ => 1_000_000i64,
+    };
+    let mut micros = 0;
+    if let Some(fraction) = rest.strip_prefix(['.', ',']) {
+        let len = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        if len == 0 {
+            return None;
+        }
+        let kept = fraction.get(..len.min(9))?;
+        micros = (kept.parse::<f64>().ok()? / 10f64.powi(i32::try_from(kept.len()).ok()?)
+            * unit as f64) as i64;
+        rest = fraction.get(len..)?;
+    }
+    let offset_minutes = match rest {
+        "Z" | "z" => 0,
+        _ => {
+            let sign = match rest.bytes().next()? {
+                b'+' => 1,
+                b'-' => -1,
+                _ => return None,
+            };
+            let digits = rest.get(1..)?;
+            if !digits.bytes().all(|b| b.is_ascii_digit()) || !matches!(digits.len(), 2 | 4) {
+                return None;
+            }
+            let minutes: i64 = if digits.len() == 4 { digits.get(2..4)?.parse().ok()? } else { 0 };
+            sign * (digits.get(..2)?.parse::<i64>().ok()? * 60 + minutes)
+        }
+    };
+    let seconds = days_from_civil(year, month, day) * 86_400
+        + hour * 3_600
+        + (minute - offset_minutes) * 60
+        + second;
+    Some(seconds * 1_000_000 + micros)
+}
+
+/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_sort_as_numbers() {
+        let keys: Vec<_> = ["-2147483646", "-1", "0", "2", "512", "133700000000000000"]
+            .map(|n| Syntax::Integer.key(n.as_bytes()).unwrap())
+            .to_vec();
+        assert!(keys.is_sorted());
+        assert_eq!(Syntax::number_of_key(&keys[0]), Some(-2147483646));
+        assert_eq!(Syntax::Integer.key(b"abc"), None);
+    }
+
+    #[test]
+    fn times_compare_across_zones_and_precisions() {
+        let key = |t: &str| Syntax::GeneralizedTime.key(t.as_bytes());
+        assert_eq!(key("20240506070809.0Z"), key("20240506070809Z"));
+        assert_eq!(key("202405060708Z"), key("20240506090800+0200"));
+        assert_eq!(key("2024050607.5Z"), key("20240506073000Z"));
+        assert!(key("20240506070809Z") < key("20240506070809.5Z"));
+        assert_eq!(generalized_time(b"19700101000000Z"), Some(0));
+        assert_eq!(generalized_time(b"20000229120000Z"), Some(951_825_600_000_000));
+        for bad in [
+            "",
+            "2024",
+            "20241306070809Z",
+            "20240506070809",
+            "20240506070809.Z",
+            "20240506070809+1",
+            "x",
+        ] {
+            assert_eq!(key(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn guids_and_sids_match_as_octets_and_as_text() {
+        let id: ObjectId = "0b1f6a52-6c1e-4a07-9a55-3f1f5a9c0a01".parse().unwrap();
+        let octets = Syntax::Guid.key(&id.guid_octets()).unwrap();
+        assert_eq!(Syntax::Guid.key(id.to_string().as_bytes()), Some(octets.clone()));
+        assert_eq!(Syntax::Guid.key(format!("{{{id}}}").as_bytes()), Some(octets));
+        let sid = id.cloud_sid();
+        assert_eq!(Syntax::Sid.key(sid.to_string().as_bytes()), Syntax::Sid.key(&sid.octets()));
+        assert_eq!(Syntax::Sid.key(b"nonsense"), None);
+    }
+
+    #[test]
+    fn proxy_addresses_ignore_case_prefix_included() {
+        let key = |v: &str| Syntax::DirectoryString.key(v.as_bytes());
+        assert_eq!(key("SMTP:Ada@Contoso.com"), key("smtp:ada@contoso.COM"));
+        assert_ne!(key("smtp$ada@contoso.com"), key("smtp:ada@contoso.com"));
+        assert_eq!(Syntax::DirectoryString.key(b"\xff"), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! What an entry is: names, attributes, schema, filters and how they compare.
+//! Pure: no I/O, no clock.
+
+pub mod attribute;
+mod definitions;
+pub mod dn;
+pub mod entry;
+pub mod filter;
+pub mod ids;
+pub mod kind;
+pub mod predicate;
+pub mod schema;
+pub mod text;

@@ -1,0 +1,119 @@
+//! The schema: attribute types and object classes, looked up by name, alias or OID.
+//! Pure: no I/O, no clock.
+
+use super::attribute::{AttributeId, AttributeType};
+use super::definitions;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// An object class definition (RFC 4512 4.1.1).
+#[derive(Debug)]
+pub struct ObjectClass {
+    /// Its object identifier.
+    pub oid: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// The class it refines; empty for `top`.
+    pub superior: &'static str,
+    /// Structural, auxiliary or abstract.
+    pub kind: ClassKind,
+    /// Attributes an entry of the class has.
+    pub must: &'static [&'static str],
+    /// Attributes an entry of the class may have.
+    pub may: &'static [&'static str],
+}
+
+/// The kinds of object classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassKind {
+    /// Entries are not made of it alone.
+    Abstract,
+    /// What an entry is.
+    Structural,
+    /// What is added to an entry.
+    Auxiliary,
+}
+
+/// Attribute types and object classes.
+#[derive(Debug)]
+pub struct Schema {
+    attributes: Vec<AttributeType>,
+    classes: Vec<ObjectClass>,
+    attribute_names: HashMap<Vec<u8>, AttributeId>,
+    class_names: HashMap<String, usize>,
+}
+
+/// The schema that entraldap serves.
+pub fn standard() -> &'static Schema {
+    static SCHEMA: OnceLock<Schema> = OnceLock::new();
+    SCHEMA.get_or_init(|| Schema::new(definitions::attributes(), definitions::classes()))
+}
+
+impl Schema {
+    fn new(attributes: Vec<AttributeType>, classes: Vec<ObjectClass>) -> Self {
+        let mut attribute_names = HashMap::new();
+        for attribute in &attributes {
+            for name in attribute.aliases.iter().chain([&attribute.name, &attribute.oid]) {
+                attribute_names.insert(name.to_ascii_lowercase().into_bytes(), attribute.id);
+            }
+        }
+        let mut class_names = HashMap::new();
+        for (at, class) in classes.iter().enumerate() {
+            class_names.insert(class.name.to_ascii_lowercase(), at);
+            class_names.insert(class.oid.to_owned(), at);
+        }
+        Schema { attributes, classes, attribute_names, class_names }
+    }
+
+    /// All attribute types, by number.
+    pub fn attributes(&self) -> &[AttributeType] {
+        &self.attributes
+    }
+
+    /// All object classes.
+    pub fn classes(&self) -> &[ObjectClass] {
+        &self.classes
+    }
+
+    /// The attribute type with this number.
+    pub fn get(&self, id: AttributeId) -> Option<&AttributeType> {
+        self.attributes.get(usize::from(id.0))
+    }
+
+    /// The attribute type with this name, alias or OID, in any case.
+    pub fn attribute(&self, name: &[u8]) -> Option<&AttributeType> {
+        let mut lower = [0u8; 64];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.attribute_names.get(&*lower).and_then(|id| self.get(*id))
+    }
+
+    /// The attribute type of an attribute description, whose options do not matter
+    /// for comparison here: no value is stored with one (RFC 4512 2.5).
+    pub fn attribute_described(&self, description: &[u8]) -> Option<&AttributeType> {
+        let name = description.split(|b| *b == b';').next().unwrap_or_default();
+        self.attribute(name)
+    }
+
+    /// The object class with this name, in any case, or OID.
+    pub fn class(&self, name: &str) -> Option<&ObjectClass> {
+        self.class_names.get(&name.to_ascii_lowercase()).and_then(|at| self.classes.get(*at))
+    }
+
+    /// What a short name in `objectCategory=name` compares as: the folded first
+    /// component of the category's DN (MS-ADTS 3.1.1.3.1.3.5).
+    pub fn category(&self, name: &str) -> Option<&'static str> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "person" | "user" | "contact" | "inetorgperson" | "organizationalperson" => "person",
+            "group" => "group",
+            "computer" => "computer",
+            "container" => "container",
+            "organizationalunit" => "organizational-unit",
+            "domain" | "domaindns" => "domain-dns",
+            "publicfolder" => "ms-exch-public-folder",
+            "msexchdynamicdistributionlist" => "ms-exch-dynamic-distribution-list",
+            _ => return None,
+        })
+    }
+}

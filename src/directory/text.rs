@@ -1,0 +1,94 @@
+//! String preparation for matching (RFC 4518), shared by values, names and filters.
+//! Pure: no I/O, no clock.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// `text` prepared for `caseIgnoreMatch`: transcoded, mapped, normalised (NFKC),
+/// folded, and with insignificant spaces removed. The result holds no control
+/// characters and no leading, trailing or doubled space.
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return squeeze(text.bytes().map(|b| char::from(b.to_ascii_lowercase())), text.len());
+    }
+    // Folding can undo normalisation and the reverse, so both are applied twice
+    // (Unicode, "NFKC_Casefold" by definition D146).
+    let once: String = caseless::default_case_fold_str(&text.nfkc().collect::<String>());
+    let twice: String = caseless::default_case_fold_str(&once.nfkc().collect::<String>());
+    let len = twice.len();
+    squeeze(twice.nfkc(), len)
+}
+
+/// As [`fold`], with case kept: for `caseExactMatch`.
+pub fn prepare_exact(text: &str) -> String {
+    if text.is_ascii() {
+        return squeeze(text.chars(), text.len());
+    }
+    squeeze(text.nfkc(), text.len())
+}
+
+/// As [`fold`] for a piece of a substrings assertion: spaces at its ends are kept
+/// as one space, since they stand inside the value (RFC 4518 2.6.1).
+pub fn fold_piece(text: &str) -> String {
+    let marked: String = ["|", text, "|"].concat();
+    let folded = fold(&marked);
+    folded.strip_prefix('|').and_then(|t| t.strip_suffix('|')).unwrap_or_default().to_owned()
+}
+
+fn squeeze(chars: impl Iterator<Item = char>, capacity: usize) -> String {
+    let mut out = String::with_capacity(capacity);
+    let mut space = false;
+    for c in chars {
+        if is_space(c) {
+            space = !out.is_empty();
+        } else if !is_mapped_to_nothing(c) {
+            if space {
+                out.push(' ');
+                space = false;
+            }
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// RFC 4518 2.2: characters mapped to SPACE.
+fn is_space(c: char) -> bool {
+    matches!(c, '\t'..='\r' | '\u{85}' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}'
+        | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+}
+
+/// RFC 4518 2.2: soft hyphens, variation selectors, control and zero-width characters.
+fn is_mapped_to_nothing(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{1806}'
+        | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2063}' | '\u{206a}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffc}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_spaces_and_compatibility_forms_are_insignificant() {
+        assert_eq!(fold("  Ada   LIND\t"), "ada lind");
+        assert_eq!(fold("Weiß"), fold("WEISS"));
+        assert_eq!(fold("Σίσυφος"), fold("ΣΊΣΥΦΟΣ"));
+        assert_eq!(fold("ﬁle"), "file");
+        assert_eq!(fold("e\u{301}"), fold("É"));
+        assert_eq!(fold("zero\u{200b}width\u{a0}space"), "zerowidth space");
+        assert_ne!(fold("Müller"), fold("Muller"));
+    }
+
+    #[test]
+    fn a_piece_keeps_the_spaces_at_its_ends() {
+        assert_eq!(fold_piece(" Lin "), " lin ");
+        assert_eq!(fold_piece("A"), "a");
+        assert_eq!(fold_piece(""), "");
+    }
+
+    #[test]
+    fn exact_preparation_keeps_case() {
+        assert_eq!(prepare_exact(" Ab  C "), "Ab C");
+    }
+}
