@@ -3,7 +3,7 @@
 //! Object identifiers are Active Directory's where AD (with Exchange) has the
 //! attribute, so that clients that format by OID find what they expect; else those of
 //! the schema that an attribute comes from. What nobody gave an identifier (the
-//! attributes of AD's root DSE have none, for instance) has one below [`local`].
+//! attributes of AD's root DSE have none, for instance) has one below an arc of our own (`local!`).
 
 use crate::directory::attribute::Syntax::{
     self, Boolean, CaseExactString, DirectoryString, Dn, GeneralizedTime, Guid, Integer,
