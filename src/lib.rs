@@ -1,1 +1,4 @@
 //! stub
+
+#[cfg(feature = "simulator")]
+pub mod simulator;
