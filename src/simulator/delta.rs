@@ -99,10 +99,11 @@ impl<'a> Maker<'a> {
     fn walk(&self, mut slice: u32, mut place: usize, mut after: Option<Slot>, since: u64) -> Page {
         let order = self.order();
         let mut items = Vec::new();
+        let mut objects = self.knobs.page_objects.max(1);
         if slice == 0 && place == 0 && after.is_none() && self.knobs.removed_in_initial {
             items.push(json!({"@removed": {"reason": "deleted"}, "id": guid_of(since, 0x5eed)}));
+            objects = objects.saturating_add(1);
         }
-        let objects = self.knobs.page_objects.max(1);
         let mut links = self.knobs.page_links.max(1);
         // Long runs of objects that are gone must not make a page expensive.
         let mut patience = objects.saturating_mul(50);
@@ -121,7 +122,7 @@ impl<'a> Maker<'a> {
                     items.push(removed(object, self.knobs));
                 }
             } else {
-                let (members, more) = self.slice(object, slice, after, links);
+                let (members, more) = self.slice(object, Some(slice), after, links);
                 if slice == 0 || !members.is_empty() {
                     links = links.saturating_sub(members.len());
                     items.push(self.whole(object, &members, after.is_none()));
@@ -188,7 +189,7 @@ impl<'a> Maker<'a> {
 
     /// A restored group whose members come again, as in an enumeration.
     fn resend(&self, object: &Object, at: u64, upto: u64, after: Option<Slot>) -> Page {
-        let (members, more) = self.slice(object, 0, after, self.knobs.page_links.max(1));
+        let (members, more) = self.slice(object, None, after, self.knobs.page_links.max(1));
         let items = vec![self.whole(object, &members, false)];
         let done = at.saturating_add(1);
         let next = match (more, done < upto) {
@@ -285,8 +286,8 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Members after a cursor that fall into a slice, and whether more of them follow.
-    fn slice(&self, object: &Object, slice: u32, after: Option<Slot>, room: usize) -> (Vec<Slot>, bool) {
+    /// Members after a cursor that fall into a slice, or all, and whether more of them follow.
+    fn slice(&self, object: &Object, slice: Option<u32>, after: Option<Slot>, room: usize) -> (Vec<Slot>, bool) {
         if object.kind != Kind::Group || !self.tells_members(object) {
             return (Vec::new(), false);
         }
@@ -297,7 +298,7 @@ impl<'a> Maker<'a> {
             .iter()
             .skip(start)
             .copied()
-            .filter(|member| mix(u64::from(*member)).checked_rem(slices) == Some(u64::from(slice)));
+            .filter(|member| slice.is_none_or(|slice| mix(u64::from(*member)).checked_rem(slices) == Some(u64::from(slice))));
         let members: Vec<Slot> = rest.by_ref().take(room).collect();
         (members, rest.next().is_some())
     }

@@ -115,7 +115,8 @@ pub struct Knobs {
     pub coalesce: bool,
     /// An enumeration sends the changes made meanwhile on its own last pages; otherwise the next round has them.
     pub catch_up: bool,
-    /// A restored group sends its members again.
+    /// A restored group sends its members again, as a new one does. Without it a client that has never
+    /// seen the group cannot tell it from a new group without members.
     pub restored_group_sends_members: bool,
     /// The reason for a removed contact.
     pub contact_reason: Reason,
@@ -177,7 +178,7 @@ impl Default for Knobs {
             removed_in_initial: false,
             coalesce: true,
             catch_up: true,
-            restored_group_sends_members: false,
+            restored_group_sends_members: true,
             contact_reason: Reason::Deleted,
             odd_members: false,
             late: Lateness::default(),

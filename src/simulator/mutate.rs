@@ -165,8 +165,9 @@ impl Tenant {
 
     /// Takes an object out of a group. Answers whether it was a member.
     pub fn remove_member(&mut self, group: &str, member: &str) -> Done<bool> {
-        let group = self.typed(Kind::Group, group)?;
-        let member = self.known(member)?;
+        let slot = self.typed(Kind::Group, group)?;
+        self.expect_live(slot, group)?;
+        let (group, member) = (slot, self.known(member)?);
         let was = self.get_mut(group).is_some_and(|group| take(&mut group.members, member));
         if was {
             if let Some(object) = self.get_mut(member) {
