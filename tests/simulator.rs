@@ -1,11 +1,17 @@
 //! The simulated tenant seen from outside: only HTTP, as a client sees it.
 
 #![cfg(feature = "simulator")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy takes helpers of tests for code outside tests; here a panic is a failed test"
+)]
 
 use std::time::Duration;
 
 use entraldap::simulator::{
-    Action, Kind, Knobs, Links, Options, RetryAfter, Rule, Simulator, StateLoss, Target, Tenant, TokenFault, life,
+    Action, Kind, Knobs, Links, Options, RetryAfter, Rule, Simulator, StateLoss, Target, Tenant,
+    TokenFault, life,
 };
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
@@ -49,13 +55,20 @@ impl World {
         ];
         form.retain(|(name, _)| !changed.iter().any(|(known, _)| known == name));
         form.extend(changed.iter().filter(|(name, _)| *name != "tenant"));
-        let tenant = changed.iter().find(|(name, _)| *name == "tenant").map_or(options.tenant_id.as_str(), |(_, id)| id);
+        let tenant = changed
+            .iter()
+            .find(|(name, _)| *name == "tenant")
+            .map_or(options.tenant_id.as_str(), |(_, id)| id);
         let url = format!("{}/{tenant}/oauth2/v2.0/token", self.simulator.authority());
         self.client.post(url).form(&form).send().await.unwrap()
     }
 
     fn url(&self, path: &str) -> String {
-        if path.starts_with("http") { path.to_owned() } else { format!("{}/v1.0{path}", self.simulator.base_url()) }
+        if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}/v1.0{path}", self.simulator.base_url())
+        }
     }
 
     async fn send(&self, path: &str) -> reqwest::Result<Response> {
@@ -69,7 +82,11 @@ impl World {
     }
 
     async fn eventual(&self, path: &str) -> (u16, String) {
-        let request = self.client.get(self.url(path)).bearer_auth(&self.token).header("ConsistencyLevel", "eventual");
+        let request = self
+            .client
+            .get(self.url(path))
+            .bearer_auth(&self.token)
+            .header("ConsistencyLevel", "eventual");
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
@@ -116,8 +133,11 @@ fn code(answer: &(u16, Value)) -> (u16, &str) {
 async fn a_client_reads_users_groups_and_contacts_and_then_the_changes() {
     let world = World::new(tenant()).await;
     let mut links = Vec::new();
-    for (path, kind) in [("/users/delta", Kind::User), ("/groups/delta", Kind::Group), ("/contacts/delta", Kind::Contact)]
-    {
+    for (path, kind) in [
+        ("/users/delta", Kind::User),
+        ("/groups/delta", Kind::Group),
+        ("/contacts/delta", Kind::Contact),
+    ] {
         let (items, link) = world.all(path).await;
         let live = world.simulator.with_tenant(|tenant| tenant.live(kind).count());
         assert!(items.len() >= live);
@@ -144,7 +164,10 @@ async fn answers_carry_the_headers_of_the_service() {
     for name in ["request-id", "date", "x-ms-ags-diagnostic"] {
         assert_eq!(answer.headers().get_all(name).iter().count(), 1, "{name}");
     }
-    assert_eq!(world.simulator.requests().last().unwrap().client_request_id.as_deref(), Some("mine"));
+    assert_eq!(
+        world.simulator.requests().last().unwrap().client_request_id.as_deref(),
+        Some("mine")
+    );
 }
 
 #[tokio::test]
@@ -198,7 +221,9 @@ async fn the_token_endpoint_refuses_as_entra_does() {
         assert_eq!(answer.status(), status);
         let body: Value = answer.json().await.unwrap();
         assert_eq!((body["error"].as_str(), &body["error_codes"]), (Some(error), &json!([number])));
-        assert!(body["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{number}: ")));
+        assert!(
+            body["error_description"].as_str().unwrap().starts_with(&format!("AADSTS{number}: "))
+        );
     }
     assert_eq!(world.ask_token(&[("tenant", "contoso.com")]).await.status(), 200);
 }
@@ -228,7 +253,10 @@ async fn the_token_endpoint_fails_on_command() {
     faults.add(Rule::new(Action::Token(TokenFault::DeadToken)));
     let body: Value = world.ask_token(&[]).await.json().await.unwrap();
     let dead = body["access_token"].as_str().unwrap();
-    assert_eq!(world.client.get(world.url("/users")).bearer_auth(dead).send().await.unwrap().status(), 401);
+    assert_eq!(
+        world.client.get(world.url("/users")).bearer_auth(dead).send().await.unwrap().status(),
+        401
+    );
 }
 
 #[tokio::test]
@@ -246,7 +274,8 @@ async fn throttling_comes_with_every_form_of_retry_after() {
         assert_eq!(answer.status(), 429);
         assert!(answer.headers().contains_key("x-ms-throttle-scope"));
         assert!(answer.headers().contains_key("x-ms-throttle-information"));
-        let header = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         match expected {
             Some(expected) => assert!(header.unwrap().ends_with(&expected)),
             None => assert_eq!(header, None),
@@ -285,7 +314,11 @@ async fn statuses_and_codes_are_those_of_the_service() {
 
 #[tokio::test]
 async fn a_state_is_lost_only_where_a_token_asks_for_it() {
-    let world = World::with(tenant(), Options { knobs: Knobs { page_objects: 50, ..Knobs::default() }, ..Options::default() }).await;
+    let world = World::with(
+        tenant(),
+        Options { knobs: Knobs { page_objects: 50, ..Knobs::default() }, ..Options::default() },
+    )
+    .await;
     let (_, page) = world.get("/users/delta").await;
     let next = page["@odata.nextLink"].as_str().unwrap();
     let (_, delta) = world.all("/users/delta").await;
@@ -343,7 +376,10 @@ async fn answers_break_in_every_way() {
     faults.clear();
     faults.add(Rule::new(Action::Raw(418, vec![("X-Tea".into(), "yes".into())], "pot".into())));
     let answer = world.send("/users").await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.headers()["x-tea"].to_str().unwrap()), (418, "yes"));
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["x-tea"].to_str().unwrap()),
+        (418, "yes")
+    );
 }
 
 #[tokio::test]
@@ -364,10 +400,17 @@ async fn select_follows_the_rules_of_delta() {
     let first = page["value"][0].as_object().unwrap();
     assert_eq!(first.keys().collect::<Vec<_>>(), ["displayName", "id"]);
     let (_, page) = world.get("/users/delta").await;
-    assert!(page["value"][0].get("proxyAddresses").is_none() && page["value"][0].get("mail").is_some());
-    let has_members = |page: &Value| page["value"].as_array().unwrap().iter().any(|item| item.get("members@delta").is_some());
+    assert!(
+        page["value"][0].get("proxyAddresses").is_none() && page["value"][0].get("mail").is_some()
+    );
+    let has_members = |page: &Value| {
+        page["value"].as_array().unwrap().iter().any(|item| item.get("members@delta").is_some())
+    };
     assert!(has_members(&world.get("/groups/delta").await.1), "members come by default");
-    assert!(!has_members(&world.get("/groups/delta?$select=displayName").await.1), "but a selection must name them");
+    assert!(
+        !has_members(&world.get("/groups/delta?$select=displayName").await.1),
+        "but a selection must name them"
+    );
     assert!(has_members(&world.get("/groups/delta?$select=displayName,members").await.1));
     for (path, status, name) in [
         ("/users/delta?$select=aboutMe", 501, "NotImplemented"),
@@ -381,7 +424,11 @@ async fn select_follows_the_rules_of_delta() {
     ] {
         assert_eq!(code(&world.get(path).await), (status, name), "{path}");
     }
-    assert_eq!(world.get("/users/delta?$top=1").await.1["value"].as_array().unwrap().len(), 200, "$top is ignored");
+    assert_eq!(
+        world.get("/users/delta?$top=1").await.1["value"].as_array().unwrap().len(),
+        200,
+        "$top is ignored"
+    );
 }
 
 #[tokio::test]
@@ -403,16 +450,28 @@ async fn lists_are_paged_selected_and_filtered() {
     for top in ["0", "1000", "x"] {
         assert_eq!(world.get(&format!("/users?$top={top}")).await.0, 400);
     }
-    assert_eq!(world.get("/groups?$filter=displayName eq 'project phoenix'").await.1["value"].as_array().unwrap().len(), 2);
-    let (_, found) = world.get("/groups?$filter=startswith(displayName,'Nested')&$select=displayName").await;
+    assert_eq!(
+        world.get("/groups?$filter=displayName eq 'project phoenix'").await.1["value"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let (_, found) =
+        world.get("/groups?$filter=startswith(displayName,'Nested')&$select=displayName").await;
     assert_eq!(found["value"].as_array().unwrap().len(), 2);
     let (_, found) = world.get("/groups?$filter=mail eq 'group5@contoso.com'").await;
     assert_eq!(found["value"][0]["displayName"], "Sales List");
     let answer = world.get("/groups?$search=\"displayName:phoe\"").await;
     assert_eq!(code(&answer), (400, "Request_UnsupportedQuery"));
-    assert!(answer.1["error"]["message"].as_str().unwrap().contains("'ConsistencyLevel: eventual'"));
+    assert!(
+        answer.1["error"]["message"].as_str().unwrap().contains("'ConsistencyLevel: eventual'")
+    );
     let (status, text) = world.eventual("/groups?$search=\"displayName:phoe\"&$count=true").await;
-    assert_eq!((status, serde_json::from_str::<Value>(&text).unwrap()["@odata.count"].as_u64()), (200, Some(2)));
+    assert_eq!(
+        (status, serde_json::from_str::<Value>(&text).unwrap()["@odata.count"].as_u64()),
+        (200, Some(2))
+    );
     assert_eq!(world.eventual("/users/$count").await, (200, "300".to_owned()));
     assert_eq!(world.get("/users/$count").await.0, 400);
 }
@@ -447,12 +506,18 @@ async fn members_are_typed_paged_and_followed_through_cycles() {
     let mixed = world.group("Devices and Services");
     let kinds = world.all(&format!("/groups/{mixed}/members")).await.0;
     assert!(kinds.iter().any(|item| item["@odata.type"] == "#microsoft.graph.orgContact"));
-    assert!(!kinds.iter().any(|item| item["@odata.type"] == "#microsoft.graph.servicePrincipal"), "a known issue");
+    assert!(
+        !kinds.iter().any(|item| item["@odata.type"] == "#microsoft.graph.servicePrincipal"),
+        "a known issue"
+    );
     let hidden = world.group("Works Council");
     assert!(world.all(&format!("/groups/{hidden}/members")).await.0.is_empty());
     world.simulator.grant(&["GroupMember.Read.All", "Member.Read.Hidden"]);
     let unreadable = world.all(&format!("/groups/{hidden}/members")).await.0;
-    assert!(!unreadable.is_empty() && unreadable.iter().all(|item| item["id"].is_string() && item["mail"].is_null()));
+    assert!(
+        !unreadable.is_empty()
+            && unreadable.iter().all(|item| item["id"].is_string() && item["mail"].is_null())
+    );
     let (status, count) = world.eventual(&format!("/groups/{staff}/members/$count")).await;
     assert_eq!((status, count), (200, items.len().to_string()));
 }
@@ -460,7 +525,10 @@ async fn members_are_typed_paged_and_followed_through_cycles() {
 #[tokio::test]
 async fn the_recycle_bin_lists_one_kind_at_a_time() {
     let world = World::new(tenant()).await;
-    let (board, person) = (world.group("Board"), world.simulator.with_tenant(|tenant| tenant.live(Kind::User).next().unwrap().to_owned()));
+    let (board, person) = (
+        world.group("Board"),
+        world.simulator.with_tenant(|tenant| tenant.live(Kind::User).next().unwrap().to_owned()),
+    );
     world.simulator.with_tenant(|tenant| {
         tenant.soft_delete(&board).unwrap();
         tenant.soft_delete(&person).unwrap();
@@ -492,14 +560,19 @@ async fn a_batch_answers_each_of_its_requests() {
         {"id": "4", "method": "GET", "url": "/domains", "dependsOn": ["3"]},
         {"id": "5", "method": "DELETE", "url": "/users/x"},
     ]);
-    world.simulator.faults().add(Rule::new(Action::Throttle(RetryAfter::Seconds(3))).path("/members"));
+    world
+        .simulator
+        .faults()
+        .add(Rule::new(Action::Throttle(RetryAfter::Seconds(3))).path("/members"));
     let statuses = |body: &Value| -> Vec<(String, u64)> {
         let list = body["responses"].as_array().unwrap().iter();
-        list.map(|item| (item["id"].as_str().unwrap().to_owned(), item["status"].as_u64().unwrap())).collect()
+        list.map(|item| (item["id"].as_str().unwrap().to_owned(), item["status"].as_u64().unwrap()))
+            .collect()
     };
     let (status, body) = world.batch(requests.clone()).await;
     assert_eq!(status, 200);
-    let expected = [("1", 200), ("2", 429), ("3", 404), ("4", 424), ("5", 405)].map(|(id, n)| (id.to_owned(), n));
+    let expected = [("1", 200), ("2", 429), ("3", 404), ("4", 424), ("5", 405)]
+        .map(|(id, n)| (id.to_owned(), n));
     assert_eq!(statuses(&body), expected);
     assert_eq!(body["responses"][1]["headers"]["Retry-After"], "3");
     world.simulator.tune(|knobs| knobs.batch_reversed = true);
@@ -516,20 +589,50 @@ async fn a_batch_answers_each_of_its_requests() {
 async fn no_request_is_too_strange_for_an_answer() {
     let world = World::new(tenant()).await;
     for path in [
-        "", "/", "//", "/%", "/%ff%fe/delta", "/users/delta?%", "/users/delta?$deltatoken=%00", "/users/%2e%2e/x",
-        "/users?$filter=", "/users?$filter='", "/users?$filter=startswith(", "/users?$search=\"", "/users?$skiptoken=AA",
-        "/users?$select=,,", "/users/delta?$select=", "/groups//members", "/groups/x/members?$top=-1", "/users/delta?$filter=id eq ''",
-        "/users/delta?$skiptoken=&$deltatoken=", "/directory/deletedItems/", "/users/delta?$select=😀",
+        "",
+        "/",
+        "//",
+        "/%",
+        "/%ff%fe/delta",
+        "/users/delta?%",
+        "/users/delta?$deltatoken=%00",
+        "/users/%2e%2e/x",
+        "/users?$filter=",
+        "/users?$filter='",
+        "/users?$filter=startswith(",
+        "/users?$search=\"",
+        "/users?$skiptoken=AA",
+        "/users?$select=,,",
+        "/users/delta?$select=",
+        "/groups//members",
+        "/groups/x/members?$top=-1",
+        "/users/delta?$filter=id eq ''",
+        "/users/delta?$skiptoken=&$deltatoken=",
+        "/directory/deletedItems/",
+        "/users/delta?$select=😀",
     ] {
         let (status, _) = world.get(path).await;
         assert!(status == 200 || (400..=501).contains(&status), "{path}: {status}");
     }
     for method in ["POST", "PUT", "PATCH", "DELETE", "BREW"] {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let answer = world.client.request(method, world.url("/users")).bearer_auth(&world.token).body("{").send().await;
+        let answer = world
+            .client
+            .request(method, world.url("/users"))
+            .bearer_auth(&world.token)
+            .body("{")
+            .send()
+            .await;
         assert_eq!(answer.unwrap().status(), 405);
     }
-    for body in ["", "{", "[]", "{\"requests\":1}", "{\"requests\":[{}]}", "{\"requests\":[{\"id\":\"1\"}]}"] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{\"requests\":1}",
+        "{\"requests\":[{}]}",
+        "{\"requests\":[{\"id\":\"1\"}]}",
+    ] {
         let request = world.client.post(world.url("/$batch")).bearer_auth(&world.token).body(body);
         assert!(request.send().await.unwrap().status().as_u16() <= 400);
     }
@@ -539,7 +642,11 @@ async fn no_request_is_too_strange_for_an_answer() {
 async fn a_tenant_changes_by_itself_and_stops() {
     let world = World::new(tenant()).await;
     world.simulator.live(Duration::from_millis(1), 9);
-    let mut link = world.all("/users/delta?$select=displayName,proxyAddresses,accountEnabled").await.1.unwrap();
+    let mut link = world
+        .all("/users/delta?$select=displayName,proxyAddresses,accountEnabled")
+        .await
+        .1
+        .unwrap();
     loop {
         let (items, next) = world.all(&link).await;
         if !items.is_empty() {
@@ -558,7 +665,10 @@ async fn a_loaded_population_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("meta.json", r#"{"domain":"fabrikam.example","users":1}"#);
-    write("users.jsonl", r#"{"id":"u1","displayName":"Ada","mail":"ada@fabrikam.example","userPrincipalName":"Ada@fabrikam.example"}"#);
+    write(
+        "users.jsonl",
+        r#"{"id":"u1","displayName":"Ada","mail":"ada@fabrikam.example","userPrincipalName":"Ada@fabrikam.example"}"#,
+    );
     write("groups.jsonl", r#"{"id":"g1","displayName":"All","members":["u1"]}"#);
     write("contacts.jsonl", "");
     let world = World::new(Tenant::load(folder.path()).unwrap()).await;

@@ -14,7 +14,8 @@ const MOST: usize = 20;
 /// Answers a batch.
 pub(super) fn answer(desk: &Desk, call: &Call) -> Outcome {
     let malformed = |text: &str| Refusal::new(400, "BadRequest", text);
-    let body: Value = serde_json::from_slice(&call.body).map_err(|_| malformed("Invalid batch payload format."))?;
+    let body: Value = serde_json::from_slice(&call.body)
+        .map_err(|_| malformed("Invalid batch payload format."))?;
     let requests = body.get("requests").and_then(Value::as_array).filter(|list| !list.is_empty());
     let requests = requests.ok_or_else(|| malformed("Invalid batch payload format."))?;
     if requests.len() > MOST {
@@ -22,7 +23,10 @@ pub(super) fn answer(desk: &Desk, call: &Call) -> Outcome {
     }
     let mut ids = HashSet::new();
     for request in requests {
-        let id = request.get("id").and_then(Value::as_str).ok_or_else(|| malformed("A request id is missing."))?;
+        let id = request
+            .get("id")
+            .and_then(Value::as_str)
+            .ok_or_else(|| malformed("A request id is missing."))?;
         if !ids.insert(id) {
             return Err(malformed("The request ids of a batch must be unique."));
         }

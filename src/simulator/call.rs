@@ -33,7 +33,11 @@ impl Call {
     }
 
     pub(super) fn uri(&self) -> String {
-        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+        if self.query.is_empty() {
+            self.path.clone()
+        } else {
+            format!("{}?{}", self.path, self.query)
+        }
     }
 
     /// `v1.0` or `beta`, and the decoded segments after it.
@@ -52,16 +56,16 @@ impl Call {
 
     /// `Prefer: return=minimal`
     pub(super) fn minimal(&self) -> bool {
-        self.headers
-            .iter()
-            .filter(|(name, _)| name == "prefer")
-            .any(|(_, value)| value.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("return=minimal")))
+        self.headers.iter().filter(|(name, _)| name == "prefer").any(|(_, value)| {
+            value.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("return=minimal"))
+        })
     }
 
     pub(super) fn facts<'a>(&self, uri: &'a str) -> Facts<'a> {
         let (_, segments) = self.route();
         let params = self.params();
-        let token = |name| params.get(name).is_some_and(|text| !text.is_empty() && text != "latest");
+        let token =
+            |name| params.get(name).is_some_and(|text| !text.is_empty() && text != "latest");
         Facts {
             uri,
             token_endpoint: is_token_endpoint(&segments),
@@ -99,9 +103,11 @@ fn percent_decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let pair = (*first == b'%').then(|| tail.split_at_checked(2)).flatten();
-        let byte = pair
-            .filter(|(digits, _)| digits.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|(digits, tail)| Some((u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, tail)));
+        let byte = pair.filter(|(digits, _)| digits.iter().all(u8::is_ascii_hexdigit)).and_then(
+            |(digits, tail)| {
+                Some((u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, tail))
+            },
+        );
         let (byte, next) = byte.unwrap_or((*first, tail));
         out.push(byte);
         rest = next;
@@ -150,5 +156,4 @@ impl Answer {
     }
 }
 
-pub(super) const JSON: &str =
-    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
+pub(super) const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";

@@ -54,7 +54,10 @@ fn leaving_a_group_is_reported_as_deleted_although_the_user_lives() {
     office.tenant(|tenant| tenant.remove_member("list", "u1").unwrap());
     let round = office.next(&groups.link);
     let list = round.about("list");
-    assert_eq!(list[0]["members@delta"], json!([{"@odata.type": "#microsoft.graph.user", "id": "u1", "@removed": {"reason": "deleted"}}]));
+    assert_eq!(
+        list[0]["members@delta"],
+        json!([{"@odata.type": "#microsoft.graph.user", "id": "u1", "@removed": {"reason": "deleted"}}])
+    );
     assert!(office.next(&users.link).items().is_empty());
 }
 
@@ -159,8 +162,13 @@ fn one_group_spans_pages_with_the_same_scalars_and_another_slice() {
 fn slices_of_a_group_need_not_be_neighbours() {
     let office = with(|knobs| knobs.member_slices = 3);
     let round = office.first(Kind::Group);
-    let places: Vec<usize> =
-        round.items().iter().enumerate().filter(|(_, item)| item["id"] == "list").map(|(i, _)| i).collect();
+    let places: Vec<usize> = round
+        .items()
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| item["id"] == "list")
+        .map(|(i, _)| i)
+        .collect();
     assert!(places.len() > 1 && places.windows(2).any(|pair| pair[1] > pair[0] + 1), "{places:?}");
 }
 
@@ -169,7 +177,10 @@ fn a_group_without_members_has_no_member_property() {
     let office = office();
     let round = office.first(Kind::Group);
     assert!(round.about("empty")[0].get("members@delta").is_none());
-    assert!(round.about("hidden")[0].get("members@delta").is_none(), "hidden membership is not told");
+    assert!(
+        round.about("hidden")[0].get("members@delta").is_none(),
+        "hidden membership is not told"
+    );
     super::desk::lock(&office.0.roles).push("Member.Read.Hidden".to_owned());
     assert_eq!(office.first(Kind::Group).about("hidden")[0]["members@delta"][0]["id"], "u3");
 }
@@ -182,7 +193,10 @@ fn removals_may_appear_in_the_first_round() {
     let office = Office::new(tenant, Knobs { removed_in_initial: true, ..Knobs::default() });
     let round = office.first(Kind::User);
     assert_eq!(round.about("u2")[0]["@removed"], removed("changed"));
-    assert!(round.items().iter().any(|item| item["@removed"]["reason"] == "deleted"), "a never seen id");
+    assert!(
+        round.items().iter().any(|item| item["@removed"]["reason"] == "deleted"),
+        "a never seen id"
+    );
     let groups = office.first(Kind::Group);
     let members = groups.about("list")[0]["members@delta"].as_array().unwrap();
     assert!(members.iter().any(|member| member.get("@removed").is_some()));
@@ -252,7 +266,10 @@ fn links_carry_the_query_and_refuse_another() {
     let (_, page) = office.get("/v1.0/users/delta?$select=mail");
     let next = page["@odata.nextLink"].as_str().unwrap();
     assert_eq!(office.get(next).1["value"][0], json!({"id": "u2", "mail": "u2@contoso.com"}));
-    assert_eq!(code(&office.get(&format!("{next}&$select=mail"))), (400, "Request_UnsupportedQuery"));
+    assert_eq!(
+        code(&office.get(&format!("{next}&$select=mail"))),
+        (400, "Request_UnsupportedQuery")
+    );
     let link = office.round("/v1.0/users/delta?$select=mail,id", false, |_| {}).link;
     assert_eq!(office.get(&format!("{link}&$select=id,mail")).0, 200);
     assert_eq!(office.get(&format!("{link}&$select=id,displayName")).0, 400);
@@ -275,7 +292,13 @@ fn a_select_on_a_delta_link_can_be_honoured() {
 fn member_references_can_dangle() {
     let office = office();
     let round = office.first(Kind::Group);
-    assert!(round.about("list")[0]["members@delta"].as_array().unwrap().iter().any(|member| member["id"] == "ghost"));
+    assert!(
+        round.about("list")[0]["members@delta"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|member| member["id"] == "ghost")
+    );
     assert!(office.first(Kind::User).about("ghost").is_empty());
     let office = with(|knobs| knobs.odd_members = true);
     let round = office.first(Kind::Group);
@@ -314,7 +337,8 @@ fn a_round_without_changes_is_empty_and_its_link_still_new() {
 fn a_change_outside_the_selection_does_not_surface_the_object() {
     let office = office();
     let users = office.first(Kind::User);
-    office.tenant(|tenant| tenant.set(Kind::User, "u1", "passwordPolicies", "None".into()).unwrap());
+    office
+        .tenant(|tenant| tenant.set(Kind::User, "u1", "passwordPolicies", "None".into()).unwrap());
     assert!(office.next(&users.link).items().is_empty());
 }
 
@@ -331,7 +355,11 @@ fn latest_gives_a_link_and_no_data() {
 #[test]
 fn a_filter_by_id_keeps_to_its_ids() {
     let office = office();
-    let round = office.round("/v1.0/users/delta?$select=mail&$filter=id eq 'u2' or id eq 'nobody'", false, |_| {});
+    let round = office.round(
+        "/v1.0/users/delta?$select=mail&$filter=id eq 'u2' or id eq 'nobody'",
+        false,
+        |_| {},
+    );
     assert_eq!(round.items().len(), 1);
     office.tenant(|tenant| {
         tenant.set(Kind::User, "u1", "mail", Value::Null).unwrap();
@@ -368,8 +396,12 @@ fn a_restored_group_sends_members_again_only_when_told_to() {
         let link = office.next(&link).link;
         office.tenant(|tenant| tenant.restore("team").unwrap());
         let round = office.next(&link);
-        let sent: usize =
-            round.about("team").iter().filter_map(|item| item["members@delta"].as_array()).map(Vec::len).sum();
+        let sent: usize = round
+            .about("team")
+            .iter()
+            .filter_map(|item| item["members@delta"].as_array())
+            .map(Vec::len)
+            .sum();
         assert_eq!(sent, if again { 2 } else { 0 });
         assert_eq!(round.about("team")[0]["displayName"], "Team");
     }
@@ -388,7 +420,10 @@ fn managers_come_as_an_array_only_when_they_change() {
     assert_eq!(round.about("u1")[0]["manager@delta"][0]["@removed"], removed("deleted"));
     office.tenant(|tenant| tenant.set_manager("u1", Some("u3")).unwrap());
     let round = office.next(&round.link);
-    assert_eq!(round.about("u1")[0]["manager@delta"], json!([{"@odata.type": "#microsoft.graph.user", "id": "u3"}]));
+    assert_eq!(
+        round.about("u1")[0]["manager@delta"],
+        json!([{"@odata.type": "#microsoft.graph.user", "id": "u3"}])
+    );
 }
 
 #[test]
@@ -406,12 +441,22 @@ fn an_alias_moves_from_one_person_to_another() {
     let office = office();
     let link = office.first(Kind::User).link;
     office.tenant(|tenant| {
-        tenant.set(Kind::User, "u1", "proxyAddresses", json!(["SMTP:u1@contoso.com", "smtp:Info@contoso.com"])).unwrap();
+        tenant
+            .set(
+                Kind::User,
+                "u1",
+                "proxyAddresses",
+                json!(["SMTP:u1@contoso.com", "smtp:Info@contoso.com"]),
+            )
+            .unwrap();
         tenant.swap_alias("u1", "u2", "smtp:info@contoso.com").unwrap();
     });
     let round = office.next(&link);
     assert_eq!(round.about("u1")[0]["proxyAddresses"], json!(["SMTP:u1@contoso.com"]));
-    assert_eq!(round.about("u2")[0]["proxyAddresses"], json!(["SMTP:u2@contoso.com", "smtp:info@contoso.com"]));
+    assert_eq!(
+        round.about("u2")[0]["proxyAddresses"],
+        json!(["SMTP:u2@contoso.com", "smtp:info@contoso.com"])
+    );
 }
 
 #[test]
@@ -427,7 +472,9 @@ fn a_change_during_an_enumeration_comes_in_it_or_in_the_next_round() {
                 office.tenant(|tenant| tenant.soft_delete("u1").unwrap());
             }
         });
-        let told = |round: &super::replica::Round| round.about("u1").iter().any(|item| item.get("@removed").is_some());
+        let told = |round: &super::replica::Round| {
+            round.about("u1").iter().any(|item| item.get("@removed").is_some())
+        };
         assert_eq!(told(&round), catch_up);
         assert_eq!(told(&office.next(&round.link)), !catch_up);
     }
@@ -444,7 +491,12 @@ fn every_spelling_of_delta_is_known_and_links_take_any() {
         knobs.wrong_context = true;
     });
     let (_, page) = office.get("/v1.0/users/delta");
-    assert!(page["@odata.deltaLink"].as_str().unwrap().starts_with("http://elsewhere:81/v1.0/users/microsoft.graph.delta()?"));
+    assert!(
+        page["@odata.deltaLink"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://elsewhere:81/v1.0/users/microsoft.graph.delta()?")
+    );
     assert!(page["@odata.context"].as_str().unwrap().contains("directoryObjects"));
 }
 
@@ -486,7 +538,8 @@ fn a_page_of_a_large_tenant_costs_what_it_holds() {
     let office = Office::new(Tenant::generate(2, 3000), Knobs::default());
     let round = office.first(Kind::Group);
     for page in &round.pages {
-        let links: usize = page.iter().filter_map(|item| item["members@delta"].as_array()).map(Vec::len).sum();
+        let links: usize =
+            page.iter().filter_map(|item| item["members@delta"].as_array()).map(Vec::len).sum();
         assert!(page.len() <= 200 && links <= 500);
     }
     assert!(office.first(Kind::User).pages.iter().all(|page| page.len() <= 200));

@@ -87,7 +87,8 @@ pub(super) fn open_place(token: &str) -> Option<usize> {
     let (check, body) = rest.split_first_chunk::<8>()?;
     let plain = scramble(body, u64::from_be_bytes(*nonce));
     let place = u64::from_be_bytes(*plain.first_chunk::<8>()?);
-    (plain.len() == 8 && hash(&plain) == u64::from_be_bytes(*check)).then(|| usize::try_from(place).ok())?
+    (plain.len() == 8 && hash(&plain) == u64::from_be_bytes(*check))
+        .then(|| usize::try_from(place).ok())?
 }
 
 /// Hides the fields, so that no client is tempted to read them; its own inverse.
@@ -107,10 +108,16 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 pub(super) fn base64url(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
     for chunk in bytes.chunks(3) {
-        let word = (0..3).fold(0_u32, |word, i| (word << 8) | u32::from(chunk.get(i).copied().unwrap_or(0)));
+        let word = (0..3)
+            .fold(0_u32, |word, i| (word << 8) | u32::from(chunk.get(i).copied().unwrap_or(0)));
         for i in 0..=chunk.len() {
             let digit = (word >> (18_usize.saturating_sub(i.saturating_mul(6)))) & 63;
-            out.push(usize::try_from(digit).ok().and_then(|digit| DIGITS.get(digit)).map_or('A', |d| char::from(*d)));
+            out.push(
+                usize::try_from(digit)
+                    .ok()
+                    .and_then(|digit| DIGITS.get(digit))
+                    .map_or('A', |d| char::from(*d)),
+            );
         }
     }
     out
@@ -142,7 +149,11 @@ mod tests {
 
     fn cursor() -> Cursor {
         Cursor {
-            query: DeltaQuery { stream: 1, select: Some(vec!["mail".into()]), ids: vec!["a".into()] },
+            query: DeltaQuery {
+                stream: 1,
+                select: Some(vec!["mail".into()]),
+                ids: vec!["a".into()],
+            },
             phase: Phase::Walk { slice: 0, place: 17, after: Some(3), since: 9 },
             page: 4,
             issued: 1,
@@ -171,7 +182,9 @@ mod tests {
 
     #[test]
     fn base64url_is_that_of_the_rfc() {
-        for (plain, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")] {
+        for (plain, text) in
+            [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")]
+        {
             assert_eq!(base64url(plain.as_bytes()), text);
             assert_eq!(from_base64url(text).as_deref(), Some(plain.as_bytes()));
         }

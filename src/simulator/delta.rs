@@ -51,7 +51,13 @@ pub(super) fn page(tenant: &Tenant, knobs: &Knobs, ask: &Ask<'_>) -> Page {
     if every(knobs.empty_page_every, ask.page) {
         return Page { items: Vec::new(), next: phase };
     }
-    let maker = Maker { tenant, knobs, ask, selection: Selection::of(ask.query, knobs), kind: ask.query.kind() };
+    let maker = Maker {
+        tenant,
+        knobs,
+        ask,
+        selection: Selection::of(ask.query, knobs),
+        kind: ask.query.kind(),
+    };
     let mut page = match phase {
         Phase::Walk { slice, place, after, since } => maker.walk(slice, place, after, since),
         Phase::Log { at, upto, after } => maker.log(at, upto, after),
@@ -62,9 +68,12 @@ pub(super) fn page(tenant: &Tenant, knobs: &Knobs, ask: &Ask<'_>) -> Page {
     }
     if knobs.copies > 1 {
         let items = std::mem::take(&mut page.items);
-        page.items = items.iter().cycle().take(items.len().saturating_mul(knobs.copies)).cloned().collect();
+        page.items =
+            items.iter().cycle().take(items.len().saturating_mul(knobs.copies)).cloned().collect();
     }
-    if knobs.endless && let Phase::Rest { at } = page.next {
+    if knobs.endless
+        && let Phase::Rest { at } = page.next
+    {
         page.next = match phase {
             Phase::Walk { since, .. } => start(since),
             _ => Phase::Log { at, upto: at, after: None },
@@ -118,7 +127,9 @@ impl<'a> Maker<'a> {
             };
             let Some(object) = self.tenant.get(slot) else { break };
             if object.state != State::Live {
-                if self.knobs.removed_in_initial && slice == 0 {
+                // A group that went to the bin between two of its slices is owned up to: its restore may be silent.
+                let halfway = object.state == State::Deleted && (slice > 0 || after.is_some());
+                if halfway || (self.knobs.removed_in_initial && slice == 0) {
                     items.push(removed(object, self.knobs));
                 }
             } else {
@@ -184,7 +195,14 @@ impl<'a> Maker<'a> {
             .iter()
             .filter_map(|slot| Some(self.changed(self.tenant.get(*slot)?, touched.get(slot)?)))
             .collect();
-        Page { items, next: if at < upto { Phase::Log { at, upto, after: None } } else { Phase::Rest { at: upto } } }
+        Page {
+            items,
+            next: if at < upto {
+                Phase::Log { at, upto, after: None }
+            } else {
+                Phase::Rest { at: upto }
+            },
+        }
     }
 
     /// A restored group whose members come again, as in an enumeration.
@@ -203,7 +221,8 @@ impl<'a> Maker<'a> {
     /// An object as a new one: all selected properties, a slice of its members.
     fn whole(&self, object: &Object, members: &[Slot], first: bool) -> Value {
         let mut map = scalars(object, &self.selection);
-        let mut entries: Vec<Value> = members.iter().map(|slot| reference(self.tenant, *slot, false)).collect();
+        let mut entries: Vec<Value> =
+            members.iter().map(|slot| reference(self.tenant, *slot, false)).collect();
         if first && object.kind == Kind::Group && self.tells_members(object) {
             if self.knobs.odd_members {
                 entries.extend(odd_members(&object.id));
@@ -215,7 +234,9 @@ impl<'a> Maker<'a> {
         if !entries.is_empty() {
             map.insert("members@delta".to_owned(), entries.into());
         }
-        if self.selection.relation("manager") && let Some(manager) = object.manager {
+        if self.selection.relation("manager")
+            && let Some(manager) = object.manager
+        {
             map.insert("manager@delta".to_owned(), json!([reference(self.tenant, manager, false)]));
         }
         map.into()
@@ -228,14 +249,19 @@ impl<'a> Maker<'a> {
         }
         let mut map = scalars(object, &self.selection);
         if self.ask.minimal && !touch.whole {
-            let names: Vec<&str> = touch.properties.iter().map(|number| self.tenant.name(*number)).collect();
+            let names: Vec<&str> =
+                touch.properties.iter().map(|number| self.tenant.name(*number)).collect();
             map.retain(|name, _| name == "id" || names.contains(&name.as_str()));
         }
         let entries: Vec<Value> = touch
             .links
             .iter()
             .map(|(member, joined)| {
-                let joined = if self.knobs.coalesce { object.members.binary_search(member).is_ok() } else { *joined };
+                let joined = if self.knobs.coalesce {
+                    object.members.binary_search(member).is_ok()
+                } else {
+                    *joined
+                };
                 reference(self.tenant, *member, !joined)
             })
             .collect();
@@ -287,18 +313,24 @@ impl<'a> Maker<'a> {
     }
 
     /// Members after a cursor that fall into a slice, or all, and whether more of them follow.
-    fn slice(&self, object: &Object, slice: Option<u32>, after: Option<Slot>, room: usize) -> (Vec<Slot>, bool) {
+    fn slice(
+        &self,
+        object: &Object,
+        slice: Option<u32>,
+        after: Option<Slot>,
+        room: usize,
+    ) -> (Vec<Slot>, bool) {
         if object.kind != Kind::Group || !self.tells_members(object) {
             return (Vec::new(), false);
         }
-        let start = after.map_or(0, |after| object.members.partition_point(|member| *member <= after));
+        let start =
+            after.map_or(0, |after| object.members.partition_point(|member| *member <= after));
         let slices = u64::from(self.knobs.member_slices.max(1));
-        let mut rest = object
-            .members
-            .iter()
-            .skip(start)
-            .copied()
-            .filter(|member| slice.is_none_or(|slice| mix(u64::from(*member)).checked_rem(slices) == Some(u64::from(slice))));
+        let mut rest = object.members.iter().skip(start).copied().filter(|member| {
+            slice.is_none_or(|slice| {
+                mix(u64::from(*member)).checked_rem(slices) == Some(u64::from(slice))
+            })
+        });
         let members: Vec<Slot> = rest.by_ref().take(room).collect();
         (members, rest.next().is_some())
     }
@@ -323,12 +355,15 @@ impl<'a> Maker<'a> {
             return self.tenant.walk(self.kind).into();
         }
         let found = self.ask.query.ids.iter().filter_map(|id| self.tenant.slot(id));
-        found.filter(|slot| self.tenant.get(*slot).is_some_and(|object| object.kind == self.kind)).collect()
+        found
+            .filter(|slot| self.tenant.get(*slot).is_some_and(|object| object.kind == self.kind))
+            .collect()
     }
 
     fn asked(&self, object: &Object) -> bool {
         object.kind == self.kind
-            && (self.ask.query.ids.is_empty() || self.ask.query.ids.iter().any(|id| **id == *object.id))
+            && (self.ask.query.ids.is_empty()
+                || self.ask.query.ids.iter().any(|id| **id == *object.id))
     }
 
     fn has_slices(&self) -> bool {

@@ -34,7 +34,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let roles = [
-            "User.Read.All", "Group.Read.All", "GroupMember.Read.All", "OrgContact.Read.All", "Domain.Read.All",
+            "User.Read.All",
+            "Group.Read.All",
+            "GroupMember.Read.All",
+            "OrgContact.Read.All",
+            "Domain.Read.All",
             "Organization.Read.All",
         ];
         Self {

@@ -17,7 +17,13 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(status: u16, code: &str, message: &str) -> Self {
-        Self { status, code: code.into(), message: message.into(), inner_code: None, headers: Vec::new() }
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            inner_code: None,
+            headers: Vec::new(),
+        }
     }
 
     pub(super) fn with(mut self, name: &str, value: &str) -> Self {
@@ -34,7 +40,11 @@ impl Refusal {
     }
 
     pub(super) fn forbidden() -> Self {
-        Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+        Self::new(
+            403,
+            "Authorization_RequestDenied",
+            "Insufficient privileges to complete the operation.",
+        )
     }
 
     pub(super) fn not_found(id: &str) -> Self {
@@ -54,7 +64,9 @@ impl Refusal {
 
     /// Continuous access evaluation asks for a token with these claims.
     pub(super) fn claims_challenge() -> Self {
-        let claims = super::cursor::base64url(br#"{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}"#);
+        let claims = super::cursor::base64url(
+            br#"{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}"#,
+        );
         let challenge = format!("{CHALLENGE}, error=\"insufficient_claims\", claims=\"{claims}\"");
         Self::new(
             401,
@@ -75,7 +87,10 @@ impl Refusal {
         let (code, message) = match status {
             500 => ("InternalServerError", "An internal server error occurred."),
             502 => ("BadGateway", "The upstream server answered wrongly."),
-            503 => ("ServiceUnavailable", "The service is temporarily unavailable. Please retry later."),
+            503 => (
+                "ServiceUnavailable",
+                "The service is temporarily unavailable. Please retry later.",
+            ),
             504 => ("GatewayTimeout", "The upstream server did not answer in time."),
             509 => ("BandwidthLimitExceeded", "The bandwidth cap has been exceeded."),
             _ => ("UnknownError", ""),
@@ -89,16 +104,22 @@ impl Refusal {
         const RESYNC: &str = "Resync required. Replace any local items with the server's version.";
         match loss {
             StateLoss::Gone => {
-                Self::new(410, "syncStateNotFound", "The sync state generation is not found.").with("location", restart)
+                Self::new(410, "syncStateNotFound", "The sync state generation is not found.")
+                    .with("location", restart)
             }
-            StateLoss::SyncStateNotFound(status) => Self::new(status, "syncStateNotFound", NOT_FOUND),
+            StateLoss::SyncStateNotFound(status) => {
+                Self::new(status, "syncStateNotFound", NOT_FOUND)
+            }
             StateLoss::ResyncRequired(status) => Self::new(status, "resyncRequired", RESYNC),
             StateLoss::ResyncNested(status) => {
-                let mut refusal = Self::new(status, "UnknownError", "The request could not be completed.");
+                let mut refusal =
+                    Self::new(status, "UnknownError", "The request could not be completed.");
                 refusal.inner_code = Some("resyncRequired".to_owned());
                 refusal
             }
-            StateLoss::TooOld => Self::unsupported("DeltaLink older than 30 days is not supported."),
+            StateLoss::TooOld => {
+                Self::unsupported("DeltaLink older than 30 days is not supported.")
+            }
             StateLoss::PageExpired => Self::new(
                 400,
                 "Directory_ExpiredPageToken",
@@ -110,7 +131,9 @@ impl Refusal {
                 "The specified page token was not found.",
             ),
             StateLoss::PascalNotFound(status) => Self::new(status, "SyncStateNotFound", NOT_FOUND),
-            StateLoss::PascalInvalid(status) => Self::new(status, "SyncStateInvalid", "The sync state is not valid."),
+            StateLoss::PascalInvalid(status) => {
+                Self::new(status, "SyncStateInvalid", "The sync state is not valid.")
+            }
         }
     }
 

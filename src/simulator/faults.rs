@@ -246,12 +246,17 @@ impl Rule {
         };
         let possible = match self.action {
             Action::StateLost(StateLoss::TooOld) => request.delta_token,
-            Action::StateLost(StateLoss::PageExpired | StateLoss::PageNotFound) => request.skip_token,
+            Action::StateLost(StateLoss::PageExpired | StateLoss::PageNotFound) => {
+                request.skip_token
+            }
             Action::StateLost(_) => request.skip_token || request.delta_token,
             Action::Token(_) => request.token_endpoint,
             _ => true,
         };
-        target && links && possible && self.path.as_ref().is_none_or(|part| request.uri.contains(part.as_str()))
+        target
+            && links
+            && possible
+            && self.path.as_ref().is_none_or(|part| request.uri.contains(part.as_str()))
     }
 }
 
@@ -320,7 +325,10 @@ mod tests {
         assert_eq!(hits(Rule::new(Action::Forbidden).every(3), &facts, 7), [3, 6]);
         assert_eq!(hits(Rule::new(Action::Forbidden).after(1).times(2), &facts, 7), [2, 3]);
         assert_eq!(hits(Rule::new(Action::Forbidden).path("/groups"), &facts, 3), [0; 0]);
-        assert_eq!(hits(Rule::new(Action::Forbidden).on(Target::DeltaOf(Kind::Group)), &facts, 3), [0; 0]);
+        assert_eq!(
+            hits(Rule::new(Action::Forbidden).on(Target::DeltaOf(Kind::Group)), &facts, 3),
+            [0; 0]
+        );
         assert_eq!(hits(Rule::new(Action::Forbidden).links(Links::Following), &facts, 3), [0; 0]);
     }
 

@@ -37,7 +37,11 @@ impl Filter {
         }
         match params.get("filter") {
             None => Ok(Self::All),
-            Some(filter) => split_or(filter).iter().map(|part| clause(part.trim())).collect::<Result<_, _>>().map(Self::Any),
+            Some(filter) => split_or(filter)
+                .iter()
+                .map(|part| clause(part.trim()))
+                .collect::<Result<_, _>>()
+                .map(Self::Any),
         }
     }
 
@@ -45,7 +49,9 @@ impl Filter {
         match self {
             Self::All => true,
             Self::Any(clauses) => clauses.iter().any(|clause| clause.holds(object)),
-            Self::Search(terms) => terms.iter().all(|(property, term)| found(object, property, term)),
+            Self::Search(terms) => {
+                terms.iter().all(|(property, term)| found(object, property, term))
+            }
         }
     }
 }
@@ -66,16 +72,23 @@ impl Clause {
             }
             Self::Contains(property, wanted) => {
                 let list = object.get(property).and_then(Value::as_array);
-                list.into_iter().flatten().filter_map(Value::as_str).any(|value| value.eq_ignore_ascii_case(wanted))
+                list.into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .any(|value| value.eq_ignore_ascii_case(wanted))
             }
         }
     }
 }
 
 fn clause(text: &str) -> Result<Clause, Refusal> {
-    let invalid = || Refusal::bad_request(&format!("Invalid filter clause: '{text}' is not supported."));
-    if let Some(inner) = text.strip_prefix("startswith(").or_else(|| text.strip_prefix("startsWith(")) {
-        let (property, value) = inner.strip_suffix(')').and_then(|inner| inner.split_once(',')).ok_or_else(invalid)?;
+    let invalid =
+        || Refusal::bad_request(&format!("Invalid filter clause: '{text}' is not supported."));
+    if let Some(inner) =
+        text.strip_prefix("startswith(").or_else(|| text.strip_prefix("startsWith("))
+    {
+        let (property, value) =
+            inner.strip_suffix(')').and_then(|inner| inner.split_once(',')).ok_or_else(invalid)?;
         let value = quoted(value.trim()).ok_or_else(invalid)?;
         return Ok(Clause::StartsWith(property.trim().to_owned(), value));
     }
@@ -98,11 +111,13 @@ fn clause(text: &str) -> Result<Clause, Refusal> {
 fn terms(search: &str) -> Result<Vec<(String, String)>, Refusal> {
     let parts = search.split('"').skip(1).step_by(2);
     let terms: Option<Vec<_>> = parts
-        .map(|part| part.split_once(':').map(|(name, term)| (name.trim().to_owned(), term.to_lowercase())))
+        .map(|part| {
+            part.split_once(':').map(|(name, term)| (name.trim().to_owned(), term.to_lowercase()))
+        })
         .collect();
-    terms
-        .filter(|terms| !terms.is_empty())
-        .ok_or_else(|| Refusal::bad_request("Syntax error: $search terms must be of the form \"property:value\"."))
+    terms.filter(|terms| !terms.is_empty()).ok_or_else(|| {
+        Refusal::bad_request("Syntax error: $search terms must be of the form \"property:value\".")
+    })
 }
 
 /// Names and descriptions are searched by word, everything else from its start.
@@ -112,7 +127,10 @@ fn found(object: &Map<String, Value>, property: &str, term: &str) -> bool {
         return value.starts_with(term);
     }
     let words = |text: &str| -> Vec<String> {
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        text.split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let known = words(&value);
     words(term).iter().all(|word| known.iter().any(|known| known.starts_with(word.as_str())))
@@ -134,7 +152,10 @@ mod tests {
         assert_eq!(holds("$filter=displayName eq 'all staff''s list'", group.clone()), Ok(true));
         assert_eq!(holds("$filter=startswith(displayName,'ALL')", group.clone()), Ok(true));
         assert_eq!(holds("$filter=mail eq null or mailEnabled eq false", group.clone()), Ok(true));
-        assert_eq!(holds("$filter=proxyAddresses/any(p:p eq 'smtp:a@b.c')", group.clone()), Ok(true));
+        assert_eq!(
+            holds("$filter=proxyAddresses/any(p:p eq 'smtp:a@b.c')", group.clone()),
+            Ok(true)
+        );
         assert_eq!(holds("$filter=mail lt 3", group.clone()), Err(400));
         assert_eq!(holds("$search=\"displayName:sta\"", group.clone()), Ok(true));
         assert_eq!(holds("$search=\"displayName:taff\"", group), Ok(false));

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::object::Kind;
-use super::people::{SPECIMENS, contact, created, usual, user};
+use super::people::{SPECIMENS, contact, created, user, usual};
 use super::rng::Rng;
 use super::tenant::{Tenant, TenantError, initial_domain};
 
@@ -132,9 +132,16 @@ impl Builder<'_> {
         Ok(people)
     }
 
-    fn specimens(&mut self, groups: &[String], people: &[String], contacts: &[String]) -> Result<(), TenantError> {
+    fn specimens(
+        &mut self,
+        groups: &[String],
+        people: &[String],
+        contacts: &[String],
+    ) -> Result<(), TenantError> {
         let place = |name: &str| SPECIMEN_GROUPS.iter().position(|(_, known)| *known == name);
-        let find = |name: &str| place(name).and_then(|place| groups.get(place)).cloned().unwrap_or_default();
+        let find = |name: &str| {
+            place(name).and_then(|place| groups.get(place)).cloned().unwrap_or_default()
+        };
         for (child, parent) in [
             ("Nested Child", "Nested Parent"),
             ("Sales List", "Nested Parent"),
@@ -175,7 +182,7 @@ impl Builder<'_> {
     /// Many small groups, few large ones.
     fn size(&mut self, users: usize) -> usize {
         let rank = 1 + self.rng.below(200);
-        (users / 4 / rank).clamp(3, LARGEST).min(if self.rng.one_in(50) { LARGEST } else { 60 })
+        (users / 4 / rank).clamp(3, LARGEST).min(if self.rng.one_in(300) { LARGEST } else { 60 })
     }
 
     fn fill(&mut self, group: &str, from: &[String], size: usize) -> Result<(), TenantError> {
@@ -189,8 +196,16 @@ impl Builder<'_> {
 }
 
 /// Describes a group of a kind.
-pub(super) fn group(rng: &mut Rng, kind: GroupKind, name: &str, number: usize, domain: &str) -> Value {
-    use GroupKind::{DynamicSecurity, DynamicUnified, Hidden, List, MailSecurity, Private, Public, Security};
+pub(super) fn group(
+    rng: &mut Rng,
+    kind: GroupKind,
+    name: &str,
+    number: usize,
+    domain: &str,
+) -> Value {
+    use GroupKind::{
+        DynamicSecurity, DynamicUnified, Hidden, List, MailSecurity, Private, Public, Security,
+    };
     let unified = matches!(kind, Public | Private | Hidden | DynamicUnified);
     let dynamic = matches!(kind, DynamicSecurity | DynamicUnified);
     let mail_enabled = unified || matches!(kind, MailSecurity | List);
@@ -217,7 +232,10 @@ pub(super) fn group(rng: &mut Rng, kind: GroupKind, name: &str, number: usize, d
     if mail_enabled {
         put("mail", format!("{nick}@{domain}").into());
         let initial = initial_domain(domain);
-        put("proxyAddresses", json!([format!("SMTP:{nick}@{domain}"), format!("smtp:{nick}@{initial}")]));
+        put(
+            "proxyAddresses",
+            json!([format!("SMTP:{nick}@{domain}"), format!("smtp:{nick}@{initial}")]),
+        );
     }
     if rng.below(2) == 0 {
         put("description", format!("{name} of {domain}").into());
@@ -245,7 +263,10 @@ pub(super) fn group(rng: &mut Rng, kind: GroupKind, name: &str, number: usize, d
             put("onPremisesSamAccountName", nick.into());
             put("onPremisesDomainName", format!("corp.{domain}").into());
             put("onPremisesNetBiosName", "CORP".into());
-            put("onPremisesSecurityIdentifier", "S-1-5-21-1004336348-1177238915-682003330-5120".into());
+            put(
+                "onPremisesSecurityIdentifier",
+                "S-1-5-21-1004336348-1177238915-682003330-5120".into(),
+            );
         }
         _ => {}
     }
@@ -267,7 +288,9 @@ mod tests {
         assert!(has(&|user| user["userType"] == "Guest"));
         assert!(has(&|user| user["userType"].is_null()));
         assert!(has(&|user| user["mail"].is_null()));
-        assert!(has(&|user| user["accountEnabled"] == false && user["assignedLicenses"] == json!([])));
+        assert!(has(
+            &|user| user["accountEnabled"] == false && user["assignedLicenses"] == json!([])
+        ));
         assert!(has(&|user| user["displayName"].as_str().unwrap().starts_with(' ')));
         assert!(has(&|user| !user.contains_key("mobilePhone")));
         let named = |name: &str| {

@@ -24,7 +24,11 @@ pub(super) fn skin(desk: Arc<Desk>) -> Router {
     Router::new().fallback(serve).with_state(desk)
 }
 
-async fn serve(State(desk): State<Arc<Desk>>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response<Body> {
+async fn serve(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: Request,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, LARGEST_REQUEST).await else {
         return status(StatusCode::PAYLOAD_TOO_LARGE);
@@ -32,9 +36,14 @@ async fn serve(State(desk): State<Arc<Desk>>, ConnectInfo(line): ConnectInfo<Lin
     let headers: Vec<(String, String)> = head
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
         .collect();
-    let host = headers.iter().find(|(name, _)| name == "host").map_or("localhost", |(_, host)| host.as_str());
+    let host = headers
+        .iter()
+        .find(|(name, _)| name == "host")
+        .map_or("localhost", |(_, host)| host.as_str());
     let call = Call {
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
@@ -54,19 +63,26 @@ async fn serve(State(desk): State<Arc<Desk>>, ConnectInfo(line): ConnectInfo<Lin
 }
 
 fn accepts_gzip(call: &Call) -> bool {
-    call.header("accept-encoding").is_some_and(|codings| codings.split(',').any(|coding| coding.trim().starts_with("gzip")))
+    call.header("accept-encoding")
+        .is_some_and(|codings| codings.split(',').any(|coding| coding.trim().starts_with("gzip")))
 }
 
 fn respond(answer: Answer, gzip: bool) -> Response<Body> {
-    let mut response = status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    let mut response =
+        status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     let headers = response.headers_mut();
     for (name, value) in &answer.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
+        {
             headers.append(name, value);
         }
     }
     let mut body = answer.body;
-    if gzip && body.len() >= SMALLEST_GZIP && let Some(packed) = packed(&body) {
+    if gzip
+        && body.len() >= SMALLEST_GZIP
+        && let Some(packed) = packed(&body)
+    {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         body = packed;
     }

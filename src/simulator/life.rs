@@ -12,9 +12,8 @@ use super::tenant::{Tenant, TenantError};
 pub fn step(tenant: &mut Tenant, rng: &mut Rng) -> String {
     // A change may find nobody to happen to; another one will.
     for _ in 0..16 {
-        match attempt(tenant, rng) {
-            Ok(Some(text)) => return text,
-            Ok(None) | Err(_) => {}
+        if let Ok(Some(text)) = attempt(tenant, rng) {
+            return text;
         }
     }
     "nothing happened".to_owned()
@@ -93,7 +92,8 @@ fn rename(tenant: &mut Tenant, rng: &mut Rng) -> Event {
     let Some(id) = any(tenant, rng, kind) else { return Ok(None) };
     let before = name(tenant, &id);
     let base: String = before.split(" née ").next().unwrap_or_default().chars().take(60).collect();
-    let after = format!("{base} née {}", rng.word(&["Berg", "Ødegård", "中村", "Κώστας", "d'Arc, Jr."]));
+    let after =
+        format!("{base} née {}", rng.word(&["Berg", "Ødegård", "中村", "Κώστας", "d'Arc, Jr."]));
     tenant.set(kind, &id, "displayName", after.clone().into())?;
     Ok(Some(format!("{before} is now called {after}")))
 }
@@ -110,13 +110,15 @@ fn alias_added(tenant: &mut Tenant, rng: &mut Rng) -> Event {
 
 fn alias_removed(tenant: &mut Tenant, rng: &mut Rng) -> Event {
     let Some((id, alias)) = with_alias(tenant, rng) else { return Ok(None) };
-    let list: Vec<String> = tenant.aliases(&id)?.into_iter().filter(|known| *known != alias).collect();
+    let list: Vec<String> =
+        tenant.aliases(&id)?.into_iter().filter(|known| *known != alias).collect();
     tenant.set(Kind::User, &id, "proxyAddresses", list.into())?;
     Ok(Some(format!("{} lost the alias {alias}", name(tenant, &id))))
 }
 
 fn alias_swapped(tenant: &mut Tenant, rng: &mut Rng) -> Event {
-    let (Some((from, alias)), Some(to)) = (with_alias(tenant, rng), any(tenant, rng, Kind::User)) else {
+    let (Some((from, alias)), Some(to)) = (with_alias(tenant, rng), any(tenant, rng, Kind::User))
+    else {
         return Ok(None);
     };
     if from == to {
@@ -132,7 +134,10 @@ fn joins(tenant: &mut Tenant, rng: &mut Rng) -> Event {
         1 => Kind::Contact,
         _ => Kind::User,
     };
-    let (Some(group), Some(member)) = (any(tenant, rng, Kind::Group), any(tenant, rng, kind)) else { return Ok(None) };
+    let (Some(group), Some(member)) = (any(tenant, rng, Kind::Group), any(tenant, rng, kind))
+    else {
+        return Ok(None);
+    };
     if group == member || !tenant.add_member(&group, &member)? {
         return Ok(None);
     }
@@ -146,17 +151,33 @@ fn leaves_group(tenant: &mut Tenant, rng: &mut Rng) -> Event {
     tenant.remove_member(&group, &member)?;
     if rng.one_in(5) {
         tenant.add_member(&group, &member)?;
-        return Ok(Some(format!("{} left {} and came back", name(tenant, &member), name(tenant, &group))));
+        return Ok(Some(format!(
+            "{} left {} and came back",
+            name(tenant, &member),
+            name(tenant, &group)
+        )));
     }
     Ok(Some(format!("{} left {}", name(tenant, &member), name(tenant, &group))))
 }
 
 fn new_group(tenant: &mut Tenant, rng: &mut Rng) -> Event {
-    let kinds = [GroupKind::List, GroupKind::Public, GroupKind::MailSecurity, GroupKind::Security, GroupKind::Hidden];
+    let kinds = [
+        GroupKind::List,
+        GroupKind::Public,
+        GroupKind::MailSecurity,
+        GroupKind::Security,
+        GroupKind::Hidden,
+    ];
     let kind = rng.pick(&kinds).copied().unwrap_or(GroupKind::List);
     let number = 1_000_000_usize.saturating_add(rng.below(1_000_000_000));
     let domain = tenant.domain().to_owned();
-    let id = tenant.add_group(group(rng, kind, &format!("Project {}", number % 10_000), number, &domain))?;
+    let id = tenant.add_group(group(
+        rng,
+        kind,
+        &format!("Project {}", number % 10_000),
+        number,
+        &domain,
+    ))?;
     for _ in 0..rng.below(8) {
         if let Some(member) = any(tenant, rng, Kind::User) {
             tenant.add_member(&id, &member)?;
@@ -188,7 +209,9 @@ fn contact_changes(tenant: &mut Tenant, rng: &mut Rng) -> Event {
 
 fn switch(tenant: &mut Tenant, rng: &mut Rng) -> Event {
     let Some(id) = any(tenant, rng, Kind::User) else { return Ok(None) };
-    let enabled = tenant.object(&id).and_then(|user| user.get("accountEnabled").and_then(Value::as_bool)) == Some(true);
+    let enabled =
+        tenant.object(&id).and_then(|user| user.get("accountEnabled").and_then(Value::as_bool))
+            == Some(true);
     tenant.set(Kind::User, &id, "accountEnabled", (!enabled).into())?;
     Ok(Some(format!("{} was {}", name(tenant, &id), if enabled { "disabled" } else { "enabled" })))
 }
@@ -196,7 +219,8 @@ fn switch(tenant: &mut Tenant, rng: &mut Rng) -> Event {
 /// Sets or clears a property that some have never had: absent, set and null all occur.
 fn move_desk(tenant: &mut Tenant, rng: &mut Rng) -> Event {
     let Some(id) = any(tenant, rng, Kind::User) else { return Ok(None) };
-    let office = if rng.one_in(3) { Value::Null } else { format!("Floor {}", rng.below(30)).into() };
+    let office =
+        if rng.one_in(3) { Value::Null } else { format!("Floor {}", rng.below(30)).into() };
     let text = match office.as_str() {
         Some(office) => format!("{} moved to {office}", name(tenant, &id)),
         None => format!("{} has no office any more", name(tenant, &id)),
@@ -219,7 +243,9 @@ fn licence(tenant: &mut Tenant, rng: &mut Rng) -> Event {
     let user = tenant.object(&id).unwrap_or_default();
     let mail = user.get("mail").and_then(Value::as_str).map(str::to_owned);
     let initial = super::tenant::initial_domain(tenant.domain());
-    let (Some(mail), Some(nick)) = (mail, user.get("mailNickname").and_then(Value::as_str)) else { return Ok(None) };
+    let (Some(mail), Some(nick)) = (mail, user.get("mailNickname").and_then(Value::as_str)) else {
+        return Ok(None);
+    };
     if !mail.ends_with(tenant.domain()) || mail.ends_with(&initial) {
         return Ok(None);
     }
@@ -260,7 +286,8 @@ fn binned(tenant: &Tenant, rng: &mut Rng, kind: Kind) -> Option<String> {
 fn with_alias(tenant: &Tenant, rng: &mut Rng) -> Option<(String, String)> {
     (0..16).find_map(|_| {
         let id = any(tenant, rng, Kind::User)?;
-        let alias = tenant.aliases(&id).ok()?.into_iter().find(|alias| alias.starts_with("smtp:"))?;
+        let alias =
+            tenant.aliases(&id).ok()?.into_iter().find(|alias| alias.starts_with("smtp:"))?;
         Some((id, alias))
     })
 }

@@ -15,8 +15,10 @@ use super::render::is_hidden;
 use super::schema::{self, Property};
 use super::tenant::{Tenant, properties};
 
-const READ_USERS: &[&str] = &["User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
-const READ_CONTACTS: &[&str] = &["OrgContact.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+const READ_USERS: &[&str] =
+    &["User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+const READ_CONTACTS: &[&str] =
+    &["OrgContact.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
 
 /// All objects of a kind, or their number.
 pub(super) fn collection(desk: &Desk, call: &Call, kind: Kind) -> Outcome {
@@ -30,7 +32,11 @@ pub(super) fn deleted_items(desk: &Desk, call: &Call, cast: &str) -> Outcome {
     let kind = match cast {
         "microsoft.graph.user" => Kind::User,
         "microsoft.graph.group" => Kind::Group,
-        _ => return Err(Refusal::bad_request("A cast segment is needed: microsoft.graph.user or microsoft.graph.group.")),
+        _ => {
+            return Err(Refusal::bad_request(
+                "A cast segment is needed: microsoft.graph.user or microsoft.graph.group.",
+            ));
+        }
     };
     let tenant = lock(&desk.tenant);
     let bin: Vec<Slot> = tenant.bin.iter().copied().collect();
@@ -58,7 +64,13 @@ pub(super) fn single(desk: &Desk, call: &Call, kind: Kind, key: &str) -> Outcome
 }
 
 /// The members of a group, direct or nested.
-pub(super) fn members(desk: &Desk, call: &Call, key: &str, nested: bool, number_only: bool) -> Outcome {
+pub(super) fn members(
+    desk: &Desk,
+    call: &Call,
+    key: &str,
+    nested: bool,
+    number_only: bool,
+) -> Outcome {
     let tenant = lock(&desk.tenant);
     let group = live_object(&tenant, Kind::Group, key)?;
     let hidden = desk.knobs().serve_hidden || desk.granted(&["Member.Read.Hidden"]);
@@ -72,7 +84,8 @@ pub(super) fn members(desk: &Desk, call: &Call, key: &str, nested: bool, number_
     // The members list of v1.0 leaves service principals out.
     let shown = |slot: &Slot| {
         tenant.get(*slot).is_some_and(|object| {
-            object.state == State::Live && !matches!(object.kind, Kind::ServicePrincipal | Kind::Unknown)
+            object.state == State::Live
+                && !matches!(object.kind, Kind::ServicePrincipal | Kind::Unknown)
         })
     };
     if number_only {
@@ -97,7 +110,9 @@ pub(super) fn members(desk: &Desk, call: &Call, key: &str, nested: bool, number_
         let mut item = trimmed(object, &names);
         if !readable(object.kind) {
             // A type the application may not read is told by id only, without an error.
-            item.iter_mut().filter(|(name, _)| *name != "id").for_each(|(_, value)| *value = Value::Null);
+            item.iter_mut()
+                .filter(|(name, _)| *name != "id")
+                .for_each(|(_, value)| *value = Value::Null);
         }
         item.insert("@odata.type".to_owned(), object.kind.odata_type().into());
         Value::from(item)
@@ -106,7 +121,10 @@ pub(super) fn members(desk: &Desk, call: &Call, key: &str, nested: bool, number_
     body.insert("@odata.context".to_owned(), context(call, "directoryObjects"));
     body.insert("value".to_owned(), items.collect());
     if params.get("count") == Some("true") && call.eventual() && !params.has("skiptoken") {
-        body.insert("@odata.count".to_owned(), all.iter().filter(|slot| shown(slot)).count().into());
+        body.insert(
+            "@odata.count".to_owned(),
+            all.iter().filter(|slot| shown(slot)).count().into(),
+        );
     }
     link(desk, call, &params, next, &mut body);
     Ok(Reply::Json(body.into()))
@@ -125,7 +143,8 @@ fn listing(
     let filter = Filter::read(&params, call.eventual())?;
     let accepted = |slot: &Slot| {
         shown(slot)
-            && (filter == Filter::All || tenant.get(*slot).is_some_and(|object| filter.accepts(&properties(object))))
+            && (filter == Filter::All
+                || tenant.get(*slot).is_some_and(|object| filter.accepts(&properties(object))))
     };
     let (page, next) = cut(&params, slots, accepted)?;
     let items = page.into_iter().filter_map(|slot| tenant.get(slot)).map(|object| {
@@ -140,7 +159,10 @@ fn listing(
     body.insert("@odata.context".to_owned(), context(call, kind.segment()));
     body.insert("value".to_owned(), items.collect());
     if params.get("count") == Some("true") && call.eventual() && !params.has("skiptoken") {
-        body.insert("@odata.count".to_owned(), slots.iter().filter(|slot| accepted(slot)).count().into());
+        body.insert(
+            "@odata.count".to_owned(),
+            slots.iter().filter(|slot| accepted(slot)).count().into(),
+        );
     }
     link(desk, call, &params, next, &mut body);
     Ok(Reply::Json(body.into()))
@@ -154,7 +176,9 @@ fn cut(
 ) -> Result<(Vec<Slot>, Option<usize>), Refusal> {
     let top = params.top()?;
     let start = match params.get("skiptoken") {
-        Some(token) => open_place(token).ok_or_else(|| Refusal::bad_request("Invalid page token."))?,
+        Some(token) => {
+            open_place(token).ok_or_else(|| Refusal::bad_request("Invalid page token."))?
+        }
         None => 0,
     };
     let mut rest = slots.iter().enumerate().skip(start).filter(|(_, slot)| accepted(slot));
@@ -162,7 +186,13 @@ fn cut(
     Ok((page, rest.next().map(|(place, _)| place)))
 }
 
-fn link(desk: &Desk, call: &Call, params: &Params, next: Option<usize>, body: &mut Map<String, Value>) {
+fn link(
+    desk: &Desk,
+    call: &Call,
+    params: &Params,
+    next: Option<usize>,
+    body: &mut Map<String, Value>,
+) {
     if let Some(place) = next {
         let kept = params.without("skiptoken");
         let separator = if kept.is_empty() { "" } else { "&" };
@@ -184,7 +214,8 @@ fn chosen(kind: Kind, params: &Params) -> Result<Vec<String>, Refusal> {
     let Some(mut names) = params.select() else {
         return Ok(schema::defaults(kind).iter().map(|name| (*name).to_owned()).collect());
     };
-    if let Some(name) = names.iter().find(|name| schema::property(kind, name) == Property::Missing) {
+    if let Some(name) = names.iter().find(|name| schema::property(kind, name) == Property::Missing)
+    {
         return Err(query::missing(kind, name));
     }
     names.push("id".to_owned());
@@ -194,7 +225,11 @@ fn chosen(kind: Kind, params: &Params) -> Result<Vec<String>, Refusal> {
 /// The named properties; plain reads show what is not set as null.
 fn trimmed(object: &Object, names: &[String]) -> Map<String, Value> {
     let mut all = properties(object);
-    names.iter().map(|name| (name.clone(), all.remove(name).unwrap_or(Value::Null))).filter(|(name, value)| name != "id" || !value.is_null()).collect()
+    names
+        .iter()
+        .map(|name| (name.clone(), all.remove(name).unwrap_or(Value::Null)))
+        .filter(|(name, value)| name != "id" || !value.is_null())
+        .collect()
 }
 
 /// Everything reachable, each once, groups included; cycles end.
@@ -203,7 +238,9 @@ fn transitive(tenant: &Tenant, group: &Object) -> Vec<Slot> {
     let mut queue = group.members.clone();
     let mut found = Vec::new();
     while let Some(slot) = queue.pop() {
-        let Some(object) = tenant.get(slot).filter(|object| object.state == State::Live) else { continue };
+        let Some(object) = tenant.get(slot).filter(|object| object.state == State::Live) else {
+            continue;
+        };
         if seen.insert(slot) {
             found.push(slot);
             queue.extend(&object.members);

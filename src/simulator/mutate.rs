@@ -107,7 +107,10 @@ impl Tenant {
         };
         let was_live = object.state == State::Live;
         let kind = object.kind;
-        let principal = properties(object).get("userPrincipalName").and_then(Value::as_str).map(str::to_lowercase);
+        let principal = properties(object)
+            .get("userPrincipalName")
+            .and_then(Value::as_str)
+            .map(str::to_lowercase);
         object.state = State::Purged;
         object.text = "{}".into();
         let groups = std::mem::take(&mut object.member_of);
@@ -184,7 +187,8 @@ impl Tenant {
         let slot = self.typed(Kind::User, user)?;
         self.expect_live(slot, user)?;
         let manager = manager.map(|manager| self.typed(Kind::User, manager)).transpose()?;
-        let before = self.get_mut(slot).and_then(|object| std::mem::replace(&mut object.manager, manager));
+        let before =
+            self.get_mut(slot).and_then(|object| std::mem::replace(&mut object.manager, manager));
         if before == manager {
             return Ok(());
         }
@@ -201,14 +205,17 @@ impl Tenant {
     /// Gives an alias of `from` to `to`: both objects change, the receiver first,
     /// so that for a moment both have it.
     pub fn swap_alias(&mut self, from: &str, to: &str, alias: &str) -> Done {
-        let bare = |entry: &str| entry.split_once(':').map_or(entry, |(_, address)| address).trim().to_lowercase();
+        let bare = |entry: &str| {
+            entry.split_once(':').map_or(entry, |(_, address)| address).trim().to_lowercase()
+        };
         let alias = bare(alias);
         let (giver, taker) = (self.kind_of(from)?, self.kind_of(to)?);
         let mut given = self.aliases(to)?;
         if !given.iter().any(|entry| bare(entry) == alias) {
             given.push(format!("smtp:{alias}"));
         }
-        let kept: Vec<String> = self.aliases(from)?.into_iter().filter(|entry| bare(entry) != alias).collect();
+        let kept: Vec<String> =
+            self.aliases(from)?.into_iter().filter(|entry| bare(entry) != alias).collect();
         self.set(taker, to, "proxyAddresses", Value::from(given))?;
         self.set(giver, from, "proxyAddresses", Value::from(kept))
     }
@@ -216,7 +223,8 @@ impl Tenant {
     /// The `proxyAddresses` of a live object.
     pub fn aliases(&self, id: &str) -> Done<Vec<String>> {
         let object = self.object(id).ok_or_else(|| TenantError::Unknown(id.to_owned()))?;
-        let list = object.get("proxyAddresses").and_then(Value::as_array).cloned().unwrap_or_default();
+        let list =
+            object.get("proxyAddresses").and_then(Value::as_array).cloned().unwrap_or_default();
         Ok(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
@@ -247,7 +255,8 @@ impl Tenant {
         if let Some(slot) = self.slot(id) {
             return self.fill(slot, kind, id, map);
         }
-        let slot = Slot::try_from(self.objects.len()).map_err(|_| TenantError::Shape(id.to_owned()))?;
+        let slot =
+            Slot::try_from(self.objects.len()).map_err(|_| TenantError::Shape(id.to_owned()))?;
         let id: Arc<str> = id.into();
         self.index.insert(Arc::clone(&id), slot);
         self.objects.push(Object {
@@ -266,7 +275,11 @@ impl Tenant {
     /// A group named this member before it was there: the place is taken, the object comes now.
     fn fill(&mut self, slot: Slot, kind: Kind, id: &str, map: Map<String, Value>) -> Done<Slot> {
         match self.get_mut(slot) {
-            Some(object) if object.kind == Kind::Unknown && object.text.len() <= 2 && kind != Kind::Unknown => {
+            Some(object)
+                if object.kind == Kind::Unknown
+                    && object.text.len() <= 2
+                    && kind != Kind::Unknown =>
+            {
                 object.kind = kind;
             }
             _ => return Err(TenantError::Exists(id.to_owned())),

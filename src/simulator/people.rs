@@ -9,33 +9,84 @@ use super::tenant::initial_domain;
 type Names = &'static [(&'static str, &'static str)];
 
 const SCRIPTS: &[(&str, Names, Names)] = &[
-    ("en-US",
-     &[("Ada", "ada"), ("José", "jose"), ("Chloë", "chloe"), ("Bjørn", "bjorn"), ("Sean", "sean"), ("Grace", "grace"),
-       ("Zoë", "zoe"), ("Łukasz", "lukasz"), ("Anna-Lena", "anna-lena"), ("Çağla", "cagla"), ("Tom", "tom")],
-     &[("Lind", "lind"), ("Müller", "mueller"), ("O'Neil", "oneil"), ("Ñandú", "nandu"), ("Øster", "oster"),
-       ("van der Berg", "vanderberg"), ("Smith-Jones", "smith-jones"), ("Weiß", "weiss"), ("Dvořák", "dvorak"),
-       ("İnan", "inan"), ("Brown", "brown")]),
-    ("ru-RU",
-     &[("Иван", "ivan"), ("Ольга", "olga"), ("Фёдор", "fedor"), ("Наталия", "nataliya")],
-     &[("Петров", "petrov"), ("Щукина", "shchukina"), ("Ёлкин", "yolkin"), ("Соколова", "sokolova")]),
-    ("el-GR",
-     &[("Γιώργος", "giorgos"), ("Ελένη", "eleni"), ("Νίκος", "nikos")],
-     &[("Παπαδόπουλος", "papadopoulos"), ("Οικονόμου", "oikonomou"), ("Ιωάννου", "ioannou")]),
-    ("ja-JP",
-     &[("太郎", "taro"), ("花子", "hanako"), ("伟", "wei"), ("민준", "minjun")],
-     &[("山田", "yamada"), ("鈴木", "suzuki"), ("王", "wang"), ("김", "kim")]),
-    ("ar-SA",
-     &[("محمد", "mohammed"), ("فاطمة", "fatima"), ("يوسف", "yusuf")],
-     &[("العلي", "alali"), ("حداد", "haddad"), ("الشامي", "alshami")]),
-    ("he-IL",
-     &[("דוד", "david"), ("רחל", "rachel"), ("נועה", "noa")],
-     &[("כהן", "cohen"), ("לוי", "levi"), ("מזרחי", "mizrahi")]),
+    (
+        "en-US",
+        &[
+            ("Ada", "ada"),
+            ("José", "jose"),
+            ("Chloë", "chloe"),
+            ("Bjørn", "bjorn"),
+            ("Sean", "sean"),
+            ("Grace", "grace"),
+            ("Zoë", "zoe"),
+            ("Łukasz", "lukasz"),
+            ("Anna-Lena", "anna-lena"),
+            ("Çağla", "cagla"),
+            ("Tom", "tom"),
+        ],
+        &[
+            ("Lind", "lind"),
+            ("Müller", "mueller"),
+            ("O'Neil", "oneil"),
+            ("Ñandú", "nandu"),
+            ("Øster", "oster"),
+            ("van der Berg", "vanderberg"),
+            ("Smith-Jones", "smith-jones"),
+            ("Weiß", "weiss"),
+            ("Dvořák", "dvorak"),
+            ("İnan", "inan"),
+            ("Brown", "brown"),
+        ],
+    ),
+    (
+        "ru-RU",
+        &[("Иван", "ivan"), ("Ольга", "olga"), ("Фёдор", "fedor"), ("Наталия", "nataliya")],
+        &[
+            ("Петров", "petrov"),
+            ("Щукина", "shchukina"),
+            ("Ёлкин", "yolkin"),
+            ("Соколова", "sokolova"),
+        ],
+    ),
+    (
+        "el-GR",
+        &[("Γιώργος", "giorgos"), ("Ελένη", "eleni"), ("Νίκος", "nikos")],
+        &[("Παπαδόπουλος", "papadopoulos"), ("Οικονόμου", "oikonomou"), ("Ιωάννου", "ioannou")],
+    ),
+    (
+        "ja-JP",
+        &[("太郎", "taro"), ("花子", "hanako"), ("伟", "wei"), ("민준", "minjun")],
+        &[("山田", "yamada"), ("鈴木", "suzuki"), ("王", "wang"), ("김", "kim")],
+    ),
+    (
+        "ar-SA",
+        &[("محمد", "mohammed"), ("فاطمة", "fatima"), ("يوسف", "yusuf")],
+        &[("العلي", "alali"), ("حداد", "haddad"), ("الشامي", "alshami")],
+    ),
+    (
+        "he-IL",
+        &[("דוד", "david"), ("רחל", "rachel"), ("נועה", "noa")],
+        &[("כהן", "cohen"), ("לוי", "levi"), ("מזרחי", "mizrahi")],
+    ),
 ];
-const DEPARTMENTS: &[&str] =
-    &["Sales", "Finance", "Research & Development", "Legal", "IT", "Human Resources", "Vertrieb", "Производство"];
-const TITLES: &[&str] = &["Engineer", "Manager", "Analyst", "Director", "Assistant", "Clerk (part time)"];
-const CITIES: &[(&str, &str, &str)] =
-    &[("Oslo", "NO", "Norway"), ("München", "DE", "Germany"), ("Austin", "US", "United States"), ("東京", "JP", "Japan")];
+const DEPARTMENTS: &[&str] = &[
+    "Sales",
+    "Finance",
+    "Research & Development",
+    "Legal",
+    "IT",
+    "Human Resources",
+    "Vertrieb",
+    "Производство",
+];
+const TITLES: &[&str] =
+    &["Engineer", "Manager", "Analyst", "Director", "Assistant", "Clerk (part time)"];
+const CITIES: &[(&str, &str, &str)] = &[
+    ("Oslo", "NO", "Norway"),
+    ("München", "DE", "Germany"),
+    ("Austin", "US", "United States"),
+    ("東京", "JP", "Japan"),
+];
 
 /// The kinds of accounts a tenant holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +95,9 @@ pub(super) enum Account {
     Member(usize),
     /// A person with this display name.
     Named(&'static str),
-    Guest { accepted: bool },
+    Guest {
+        accepted: bool,
+    },
     /// Member by type, external by name.
     ExternalMember,
     Shared,
@@ -72,7 +125,9 @@ pub(super) const SPECIMENS: &[Account] = &[
     Account::Named("Chris Miller"),
     Account::Named("Chris Miller"),
     Account::Named("#hash; <angle> = equals\\slash"),
-    Account::Named("Zoë 🎿 Ski-Club with a name that is rather long, because some people and most committees like it so"),
+    Account::Named(
+        "Zoë 🎿 Ski-Club with a name that is rather long, because some people and most committees like it so",
+    ),
     Account::Guest { accepted: true },
     Account::Guest { accepted: false },
     Account::ExternalMember,
@@ -112,7 +167,8 @@ pub(super) fn user(rng: &mut Rng, account: Account, number: usize, domain: &str)
     let (given, given_ascii) = rng.pick(given).copied().unwrap_or(("Ada", "ada"));
     let (surname, surname_ascii) = rng.pick(surnames).copied().unwrap_or(("Lind", "lind"));
     let local = format!("{given_ascii}.{surname_ascii}{number}");
-    let (city, country_code, country) = rng.pick(CITIES).copied().unwrap_or(("Oslo", "NO", "Norway"));
+    let (city, country_code, country) =
+        rng.pick(CITIES).copied().unwrap_or(("Oslo", "NO", "Norway"));
     let mut map = Map::new();
     let mut put = |name: &str, value: Value| {
         map.insert(name.to_owned(), value);
@@ -130,13 +186,23 @@ pub(super) fn user(rng: &mut Rng, account: Account, number: usize, domain: &str)
     put("usageLocation", country_code.into());
     put("businessPhones", json!([]));
     put("otherMails", json!([]));
-    put("assignedLicenses", json!([{"disabledPlans": [], "skuId": "6fd2c87f-b296-42f0-b197-1e91e994b900"}]));
+    put(
+        "assignedLicenses",
+        json!([{"disabledPlans": [], "skuId": "6fd2c87f-b296-42f0-b197-1e91e994b900"}]),
+    );
     let short = format!("{}{surname_ascii}{number}", given_ascii.chars().next().unwrap_or('x'));
     put(
         "proxyAddresses",
-        json!([format!("SMTP:{local}@{domain}"), format!("smtp:{local}@{initial}"), format!("smtp:{short}@{domain}")]),
+        json!([
+            format!("SMTP:{local}@{domain}"),
+            format!("smtp:{local}@{initial}"),
+            format!("smtp:{short}@{domain}")
+        ]),
     );
-    put("identities", json!([{"signInType": "userPrincipalName", "issuer": initial, "issuerAssignedId": format!("{local}@{domain}")}]));
+    put(
+        "identities",
+        json!([{"signInType": "userPrincipalName", "issuer": initial, "issuerAssignedId": format!("{local}@{domain}")}]),
+    );
     // Properties that most people have, and some never had: those are absent, not null.
     if !rng.one_in(3) {
         put("department", rng.word(DEPARTMENTS).into());
@@ -182,8 +248,15 @@ fn shape(
             put("proxyAddresses", json!([format!("SMTP:{mail}")]));
             put("otherMails", json!([mail]));
             put("assignedLicenses", json!([]));
-            put("identities", json!([{"signInType": "federated", "issuer": "ExternalAzureAD", "issuerAssignedId": null}]));
-            let state = if account == (Account::Guest { accepted: false }) { "PendingAcceptance" } else { "Accepted" };
+            put(
+                "identities",
+                json!([{"signInType": "federated", "issuer": "ExternalAzureAD", "issuerAssignedId": null}]),
+            );
+            let state = if account == (Account::Guest { accepted: false }) {
+                "PendingAcceptance"
+            } else {
+                "Accepted"
+            };
             put("externalUserState", state.into());
             if account != Account::ExternalMember {
                 put("userType", "Guest".into());
@@ -202,7 +275,10 @@ fn shape(
             put("mail", mail.clone().into());
             put("mailNickname", format!("{nick}{number}").into());
             put("displayName", format!("{word} {number}").into());
-            put("proxyAddresses", json!([format!("SMTP:{mail}"), format!("smtp:{nick}{number}@{initial}")]));
+            put(
+                "proxyAddresses",
+                json!([format!("SMTP:{mail}"), format!("smtp:{nick}{number}@{initial}")]),
+            );
             put("accountEnabled", false.into());
             put("assignedLicenses", json!([]));
             for gone in ["givenName", "surname", "employeeId", "jobTitle"] {
@@ -219,16 +295,23 @@ fn shape(
             let account_name = format!("u{number}");
             let mut extensions = Map::new();
             for i in 1..=15 {
-                let value = if i == 1 { format!("CC-{}", number % 100).into() } else { Value::Null };
+                let value =
+                    if i == 1 { format!("CC-{}", number % 100).into() } else { Value::Null };
                 extensions.insert(format!("extensionAttribute{i}"), value);
             }
             put("onPremisesSyncEnabled", true.into());
             put("onPremisesSamAccountName", account_name.clone().into());
             put("onPremisesDomainName", format!("corp.{domain}").into());
             put("onPremisesUserPrincipalName", format!("{local}@{domain}").into());
-            put("onPremisesDistinguishedName", format!("CN={account_name},OU=Staff,DC=corp").into());
+            put(
+                "onPremisesDistinguishedName",
+                format!("CN={account_name},OU=Staff,DC=corp").into(),
+            );
             put("onPremisesImmutableId", format!("{:022x}==", hash(local.as_bytes())).into());
-            put("onPremisesSecurityIdentifier", format!("S-1-5-21-1004336348-1177238915-682003330-{}", 1000 + number).into());
+            put(
+                "onPremisesSecurityIdentifier",
+                format!("S-1-5-21-1004336348-1177238915-682003330-{}", 1000 + number).into(),
+            );
             put("onPremisesLastSyncDateTime", "2026-03-01T04:00:00Z".into());
             put("onPremisesExtensionAttributes", extensions.into());
             if account == Account::Untyped {
@@ -240,7 +323,9 @@ fn shape(
                 format!("SMTP:{local}@{domain}"),
                 format!("smtp:{local}@{initial}"),
                 format!("smtp: spaced{number}@{domain}"),
-                format!("X500:/o=ExchangeLabs/ou=Exchange Administrative Group/cn=Recipients/cn={local}"),
+                format!(
+                    "X500:/o=ExchangeLabs/ou=Exchange Administrative Group/cn=Recipients/cn={local}"
+                ),
                 format!("SIP:{local}@{domain}"),
                 format!("SPO:SPO_{}@SPO_{}", rng.guid(), rng.guid()),
             ];
@@ -252,7 +337,8 @@ fn shape(
 
 /// A contact outside the tenant.
 pub(super) fn contact(rng: &mut Rng, number: usize, domain: &str) -> Value {
-    let (_, given, surnames) = SCRIPTS.get(number % SCRIPTS.len()).copied().unwrap_or(("", &[], &[]));
+    let (_, given, surnames) =
+        SCRIPTS.get(number % SCRIPTS.len()).copied().unwrap_or(("", &[], &[]));
     let (given, given_ascii) = rng.pick(given).copied().unwrap_or(("Ada", "ada"));
     let (surname, surname_ascii) = rng.pick(surnames).copied().unwrap_or(("Lind", "lind"));
     let partner = format!("partner{}.example", number % 40);
@@ -266,8 +352,11 @@ pub(super) fn contact(rng: &mut Rng, number: usize, domain: &str) -> Value {
     if number.is_multiple_of(2)
         && let Some(map) = contact.as_object_mut()
     {
-        map.insert("phones".into(), json!([{"type": "business", "number": format!("+47 22 {number:06}")},
-                                          {"type": "mobile", "number": null}]));
+        map.insert(
+            "phones".into(),
+            json!([{"type": "business", "number": format!("+47 22 {number:06}")},
+                                          {"type": "mobile", "number": null}]),
+        );
         map.insert("addresses".into(), json!([{"city": "Oslo", "countryOrRegion": "NO", "officeLocation": null,
                                               "postalCode": "0150", "state": null, "street": "Kai 1"}]));
     }

@@ -51,16 +51,18 @@ impl Tenant {
             Err(source) if source.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(LoadError::Read { path: meta, source }),
             Ok(text) => {
-                let meta: Value =
-                    serde_json::from_slice(&text).map_err(|source| LoadError::Json { path: meta, line: 1, source })?;
+                let meta: Value = serde_json::from_slice(&text)
+                    .map_err(|source| LoadError::Json { path: meta, line: 1, source })?;
                 meta.get("domain").and_then(Value::as_str).map(str::to_owned)
             }
         };
         let mut tenant = Self::empty(domain.as_deref().unwrap_or("contoso.com"));
         tenant.loading = true;
-        for (kind, file) in
-            [(Kind::User, "users.jsonl"), (Kind::Contact, "contacts.jsonl"), (Kind::Group, "groups.jsonl")]
-        {
+        for (kind, file) in [
+            (Kind::User, "users.jsonl"),
+            (Kind::Contact, "contacts.jsonl"),
+            (Kind::Group, "groups.jsonl"),
+        ] {
             lines(&mut tenant, kind, &folder.join(file))?;
         }
         tenant.loading = false;
@@ -86,9 +88,16 @@ fn lines(tenant: &mut Tenant, kind: Kind, path: &Path) -> Result<(), LoadError> 
         if text.trim().is_empty() {
             continue;
         }
-        let value =
-            serde_json::from_str(&text).map_err(|source| LoadError::Json { path: path.to_owned(), line, source })?;
-        tenant.add(kind, value).map_err(|source| LoadError::Object { path: path.to_owned(), line, source })?;
+        let value = serde_json::from_str(&text).map_err(|source| LoadError::Json {
+            path: path.to_owned(),
+            line,
+            source,
+        })?;
+        tenant.add(kind, value).map_err(|source| LoadError::Object {
+            path: path.to_owned(),
+            line,
+            source,
+        })?;
     }
 }
 
@@ -99,10 +108,17 @@ mod tests {
     #[test]
     fn a_population_is_loaded_with_members_named_before_they_come() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("meta.json", r#"{"domain": "fabrikam.example"}"#);
-        write("users.jsonl", "{\"id\":\"u1\",\"displayName\":\"Ada\",\"faxNumber\":null}\n{\"id\":\"u2\"}\n");
-        write("groups.jsonl", "{\"id\":\"g1\",\"members\":[\"g2\",\"u2\",\"u1\"]}\n\n{\"id\":\"g2\",\"members\":[]}\n");
+        write(
+            "users.jsonl",
+            "{\"id\":\"u1\",\"displayName\":\"Ada\",\"faxNumber\":null}\n{\"id\":\"u2\"}\n",
+        );
+        write(
+            "groups.jsonl",
+            "{\"id\":\"g1\",\"members\":[\"g2\",\"u2\",\"u1\"]}\n\n{\"id\":\"g2\",\"members\":[]}\n",
+        );
         write("contacts.jsonl", "{\"id\":\"c1\"}\n");
         let tenant = Tenant::load(folder.path()).unwrap();
         assert_eq!(tenant.domain(), "fabrikam.example");

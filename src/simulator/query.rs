@@ -16,7 +16,9 @@ impl Params {
         let pairs = url::form_urlencoded::parse(query.as_bytes());
         Self(
             pairs
-                .map(|(name, value)| (name.trim_start_matches('$').to_lowercase(), value.into_owned()))
+                .map(|(name, value)| {
+                    (name.trim_start_matches('$').to_lowercase(), value.into_owned())
+                })
                 .filter(|(name, _)| !name.is_empty())
                 .collect(),
         )
@@ -55,7 +57,12 @@ impl Params {
     /// The names in `$select`.
     pub(super) fn select(&self) -> Option<Vec<String>> {
         let text = self.get("select")?;
-        Some(text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
+        Some(
+            text.split(',')
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .collect(),
+        )
     }
 }
 
@@ -72,14 +79,18 @@ pub(super) enum Token<'a> {
 pub(super) fn token(params: &Params) -> Result<Token<'_>, Refusal> {
     for option in ["expand", "orderby", "search", "skip"] {
         if params.has(option) {
-            return Err(Refusal::unsupported(&format!("The query option '${option}' is not supported by delta query.")));
+            return Err(Refusal::unsupported(&format!(
+                "The query option '${option}' is not supported by delta query."
+            )));
         }
     }
     match (params.get("skiptoken"), params.get("deltatoken")) {
-        (Some(_), Some(_)) => Err(Refusal::bad_request("Only one of $skiptoken and $deltatoken may be given.")),
-        (Some(_), None) if params.has("select") || params.has("filter") => {
-            Err(Refusal::unsupported("$select and $filter are not supported together with $skiptoken."))
+        (Some(_), Some(_)) => {
+            Err(Refusal::bad_request("Only one of $skiptoken and $deltatoken may be given."))
         }
+        (Some(_), None) if params.has("select") || params.has("filter") => Err(
+            Refusal::unsupported("$select and $filter are not supported together with $skiptoken."),
+        ),
         (Some(token), None) => Ok(Token::Skip(token)),
         (None, Some("latest")) => Ok(Token::Latest),
         (None, None | Some("")) => Ok(Token::None),
@@ -88,7 +99,11 @@ pub(super) fn token(params: &Params) -> Result<Token<'_>, Refusal> {
 }
 
 /// The query of a new round.
-pub(super) fn delta(kind: Kind, params: &Params, outside_is_400: bool) -> Result<DeltaQuery, Refusal> {
+pub(super) fn delta(
+    kind: Kind,
+    params: &Params,
+    outside_is_400: bool,
+) -> Result<DeltaQuery, Refusal> {
     let stream = kind.stream().ok_or_else(Refusal::not_implemented)?;
     let select = params.select().map(|names| selected(kind, names, outside_is_400)).transpose()?;
     let ids = match params.get("filter") {
@@ -99,7 +114,11 @@ pub(super) fn delta(kind: Kind, params: &Params, outside_is_400: bool) -> Result
 }
 
 /// Checks the names of a `$select` for delta.
-pub(super) fn selected(kind: Kind, names: Vec<String>, outside_is_400: bool) -> Result<Vec<String>, Refusal> {
+pub(super) fn selected(
+    kind: Kind,
+    names: Vec<String>,
+    outside_is_400: bool,
+) -> Result<Vec<String>, Refusal> {
     if names.is_empty() {
         return Err(Refusal::bad_request("Invalid $select: no property named."));
     }
@@ -107,7 +126,9 @@ pub(super) fn selected(kind: Kind, names: Vec<String>, outside_is_400: bool) -> 
         match property(kind, name) {
             Property::Stored | Property::Relation => {}
             Property::Outside if outside_is_400 => {
-                return Err(Refusal::unsupported(&format!("The property '{name}' is not supported by delta query.")));
+                return Err(Refusal::unsupported(&format!(
+                    "The property '{name}' is not supported by delta query."
+                )));
             }
             Property::Outside => return Err(Refusal::not_implemented()),
             Property::Missing => return Err(missing(kind, name)),
@@ -127,11 +148,19 @@ pub(super) fn missing(kind: Kind, name: &str) -> Refusal {
 
 /// `id eq 'a' or id eq 'b'`, at most 50.
 fn filtered_ids(filter: &str) -> Result<Vec<String>, Refusal> {
-    let unsupported = || Refusal::unsupported("Only 'id eq' joined by 'or' is supported in $filter of a delta query.");
+    let unsupported = || {
+        Refusal::unsupported(
+            "Only 'id eq' joined by 'or' is supported in $filter of a delta query.",
+        )
+    };
     let mut ids = Vec::new();
     for clause in split_or(filter) {
         let clause = clause.trim().trim_start_matches('(').trim_end_matches(')').trim();
-        let id = clause.strip_prefix("id eq ").map(str::trim).and_then(quoted).ok_or_else(unsupported)?;
+        let id = clause
+            .strip_prefix("id eq ")
+            .map(str::trim)
+            .and_then(quoted)
+            .ok_or_else(unsupported)?;
         ids.push(id);
     }
     if ids.len() > 50 {
@@ -179,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_filter_holds_at_most_fifty_ids() {
-        let filter = |n: usize| (0..n).map(|i| format!("id eq '{i}'")).collect::<Vec<_>>().join(" or ");
+        let filter =
+            |n: usize| (0..n).map(|i| format!("id eq '{i}'")).collect::<Vec<_>>().join(" or ");
         assert_eq!(filtered_ids(&filter(50)).unwrap().len(), 50);
         assert!(filtered_ids(&filter(51)).is_err());
         assert!(filtered_ids("displayName eq 'x'").is_err());
@@ -189,7 +219,8 @@ mod tests {
     #[test]
     fn a_property_outside_the_store_is_not_implemented() {
         let ask = |names: &str, is_400| {
-            selected(Kind::User, names.split(',').map(str::to_owned).collect(), is_400).map_err(|refusal| refusal.status)
+            selected(Kind::User, names.split(',').map(str::to_owned).collect(), is_400)
+                .map_err(|refusal| refusal.status)
         };
         assert_eq!(ask("mail,id", false), Ok(vec!["mail".to_owned()]));
         assert_eq!(ask("mail,aboutMe", false), Err(501));

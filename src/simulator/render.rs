@@ -58,7 +58,8 @@ pub(super) fn removed(object: &Object, knobs: &Knobs) -> Value {
 
 /// A reference to an object in a relation; `gone` ends it.
 pub(super) fn reference(tenant: &Tenant, slot: Slot, gone: bool) -> Value {
-    let (kind, id) = tenant.get(slot).map_or((Kind::Unknown, ""), |object| (object.kind, &*object.id));
+    let (kind, id) =
+        tenant.get(slot).map_or((Kind::Unknown, ""), |object| (object.kind, &*object.id));
     let mut entry = json!({"@odata.type": kind.odata_type(), "id": id});
     if gone && let Some(entry) = entry.as_object_mut() {
         entry.insert("@removed".to_owned(), json!({"reason": "deleted"}));

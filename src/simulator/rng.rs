@@ -81,7 +81,10 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_sequence() {
         let (mut a, mut b) = (Rng::new(7), Rng::new(7));
-        assert_eq!((0..9).map(|_| a.draw()).collect::<Vec<_>>(), (0..9).map(|_| b.draw()).collect::<Vec<_>>());
+        assert_eq!(
+            (0..9).map(|_| a.draw()).collect::<Vec<_>>(),
+            (0..9).map(|_| b.draw()).collect::<Vec<_>>()
+        );
         assert_eq!(a.guid().len(), 36);
     }
 }

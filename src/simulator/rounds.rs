@@ -24,9 +24,14 @@ pub(super) fn round(desk: &Desk, call: &Call, kind: Kind) -> Outcome {
     let horizon = desk.horizon(kind, version, &knobs);
     let mut retried = false;
     let cursor = match query::token(&params)? {
-        Token::None => fresh(query::delta(kind, &params, knobs.outside_is_400)?, delta::start(horizon)),
+        Token::None => {
+            fresh(query::delta(kind, &params, knobs.outside_is_400)?, delta::start(horizon))
+        }
         Token::Latest => {
-            let cursor = fresh(query::delta(kind, &params, knobs.outside_is_400)?, Phase::Rest { at: version });
+            let cursor = fresh(
+                query::delta(kind, &params, knobs.outside_is_400)?,
+                Phase::Rest { at: version },
+            );
             return Ok(link.envelope(desk, &cursor, Vec::new(), cursor.phase, false));
         }
         Token::Skip(token) => {
@@ -77,8 +82,11 @@ fn opened(
     }
     let lose = |loss| Err(Refusal::state_lost(loss, &link.restart()));
     let age = Duration::from_secs(desk.now().saturating_sub(cursor.issued));
-    let (death, lifetime) =
-        if skip { (knobs.skip_death, knobs.skip_lifetime) } else { (knobs.delta_death, knobs.delta_lifetime) };
+    let (death, lifetime) = if skip {
+        (knobs.skip_death, knobs.skip_lifetime)
+    } else {
+        (knobs.delta_death, knobs.delta_lifetime)
+    };
     if cursor.generation < desk.generation.load(Ordering::Relaxed) {
         let loss = lock(&desk.loss).filter(|loss| fits(*loss, skip));
         return lose(loss.unwrap_or(death));
@@ -125,7 +133,9 @@ fn select_on_link(
             if stored.clone().map(sorted) == Some(sorted(names)) {
                 Ok(stored)
             } else {
-                Err(Refusal::bad_request("The query does not match the one the token was issued for."))
+                Err(Refusal::bad_request(
+                    "The query does not match the one the token was issued for.",
+                ))
             }
         }
     }
@@ -166,7 +176,14 @@ impl<'a> Link<'a> {
         format!("{}?$deltatoken=", self.base())
     }
 
-    fn envelope(&self, desk: &Desk, asked: &Cursor, items: Vec<Value>, next: Phase, retried: bool) -> Reply {
+    fn envelope(
+        &self,
+        desk: &Desk,
+        asked: &Cursor,
+        items: Vec<Value>,
+        next: Phase,
+        retried: bool,
+    ) -> Reply {
         let done = matches!(next, Phase::Rest { .. });
         let cursor = Cursor {
             query: asked.query.clone(),
@@ -177,8 +194,11 @@ impl<'a> Link<'a> {
             retried,
         };
         let token = cursor.seal(desk.nonce());
-        let (key, option) =
-            if done { ("@odata.deltaLink", "$deltatoken") } else { ("@odata.nextLink", "$skiptoken") };
+        let (key, option) = if done {
+            ("@odata.deltaLink", "$deltatoken")
+        } else {
+            ("@odata.nextLink", "$skiptoken")
+        };
         let mut body = Map::new();
         body.insert("@odata.context".to_owned(), self.context(&asked.query).into());
         body.insert(key.to_owned(), format!("{}?{option}={token}", self.base()).into());
@@ -188,7 +208,11 @@ impl<'a> Link<'a> {
 
     fn context(&self, query: &DeltaQuery) -> String {
         let name = if self.knobs.wrong_context { "directoryObjects" } else { self.kind.segment() };
-        let properties = query.select.as_ref().map(|select| format!("({})", select.join(","))).unwrap_or_default();
+        let properties = query
+            .select
+            .as_ref()
+            .map(|select| format!("({})", select.join(",")))
+            .unwrap_or_default();
         format!("{}/$metadata#{name}{properties}", self.root())
     }
 }

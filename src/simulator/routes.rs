@@ -4,7 +4,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::call::{Answer, Call, Outcome, Reply, Trouble, collection, delta_kind, is_token_endpoint};
+use super::call::{
+    Answer, Call, Outcome, Reply, Trouble, collection, delta_kind, is_token_endpoint,
+};
 use super::desk::{Desk, Request, lock};
 use super::errors::Refusal;
 use super::faults::{Action, RetryAfter};
@@ -60,7 +62,11 @@ fn graph(desk: &Desk, call: &Call, segments: &[String]) -> Outcome {
         return batch::answer(desk, call);
     }
     if call.method != "GET" {
-        return Err(Refusal::new(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."));
+        return Err(Refusal::new(
+            405,
+            "Request_BadRequest",
+            "Specified HTTP method is not allowed for the request target.",
+        ));
     }
     if let Some(kind) = delta_kind(segments) {
         permit(desk, reading(kind))?;
@@ -80,10 +86,15 @@ fn graph(desk: &Desk, call: &Call, segments: &[String]) -> Outcome {
             Ok(list(call, "domains", lock(&desk.tenant).domains().to_vec()))
         }
         ["directory", "deletedItems", cast] => {
-            permit(desk, if cast.ends_with("user") { reading(Kind::User) } else { &["Group.Read.All"] })?;
+            permit(
+                desk,
+                if cast.ends_with("user") { reading(Kind::User) } else { &["Group.Read.All"] },
+            )?;
             lists::deleted_items(desk, call, cast)
         }
-        ["groups", id, relation @ ("members" | "transitiveMembers"), rest @ ..] if matches!(rest, [] | ["$count"]) => {
+        ["groups", id, relation @ ("members" | "transitiveMembers"), rest @ ..]
+            if matches!(rest, [] | ["$count"]) =>
+        {
             permit(desk, reading(Kind::Group))?;
             lists::members(desk, call, id, *relation != "members", !rest.is_empty())
         }
@@ -159,13 +170,18 @@ fn faulted(desk: &Desk, call: &Call, action: &Action) -> Answer {
             answer
         }
         Action::Status(status, retry) => {
-            let mut answer =
-                if at_token { token::trouble(desk, *status) } else { no(&Refusal::server(*status)) };
+            let mut answer = if at_token {
+                token::trouble(desk, *status)
+            } else {
+                no(&Refusal::server(*status))
+            };
             answer.headers.extend(retry_after(desk, retry));
             answer
         }
         Action::Html(status) => Answer::new(*status, "text/html", html(&status.to_string())),
-        Action::TokenExpired => no(&Refusal::unauthorized("Lifetime validation failed, the token is expired.")),
+        Action::TokenExpired => {
+            no(&Refusal::unauthorized("Lifetime validation failed, the token is expired."))
+        }
         Action::ClaimsChallenge => no(&Refusal::claims_challenge()),
         Action::Forbidden => no(&Refusal::forbidden()),
         Action::NotFound => no(&Refusal::not_found("")),
@@ -174,11 +190,17 @@ fn faulted(desk: &Desk, call: &Call, action: &Action) -> Answer {
         Action::StateLost(loss) => {
             let segment = segments.first().map_or("users", String::as_str);
             let version = if version.is_empty() { "v1.0" } else { &version };
-            no(&Refusal::state_lost(*loss, &format!("{}/{version}/{segment}/delta?$deltatoken=", call.root)))
+            no(&Refusal::state_lost(
+                *loss,
+                &format!("{}/{version}/{segment}/delta?$deltatoken=", call.root),
+            ))
         }
         Action::Raw(status, headers, body) => Answer {
             status: *status,
-            headers: headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| (name.to_lowercase(), value.clone()))
+                .collect(),
             body: body.clone().into_bytes(),
             trouble: Trouble::None,
         },
@@ -189,15 +211,17 @@ fn faulted(desk: &Desk, call: &Call, action: &Action) -> Answer {
         Action::EmptyBody => spoiled(&|answer| answer.body.clear()),
         Action::Hangup => spoiled(&|answer| answer.trouble = Trouble::Hangup),
         Action::Delay(time) => spoiled(&|answer| answer.trouble = Trouble::Delay(*time)),
-        Action::Drip { piece, pause } => {
-            spoiled(&|answer| answer.trouble = Trouble::Drip { piece: (*piece).max(1), pause: *pause })
-        }
+        Action::Drip { piece, pause } => spoiled(&|answer| {
+            answer.trouble = Trouble::Drip { piece: (*piece).max(1), pause: *pause }
+        }),
         Action::Token(_) => plain(desk, call, Some(action)),
     }
 }
 
 fn html(title: &str) -> String {
-    format!("<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>")
+    format!(
+        "<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    )
 }
 
 fn retry_after(desk: &Desk, retry: &RetryAfter) -> Option<(String, String)> {
@@ -211,12 +235,19 @@ fn retry_after(desk: &Desk, retry: &RetryAfter) -> Option<(String, String)> {
 }
 
 fn http_date(seconds: u64) -> String {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).map(httpdate::fmt_http_date).unwrap_or_default()
+    UNIX_EPOCH
+        .checked_add(Duration::from_secs(seconds))
+        .map(httpdate::fmt_http_date)
+        .unwrap_or_default()
 }
 
 /// The headers every answer carries.
 fn dress(desk: &Desk, call: &Call, answer: &mut Answer) {
-    let request = answer.headers.iter().find(|(name, _)| name == "request-id").map(|(_, value)| value.clone());
+    let request = answer
+        .headers
+        .iter()
+        .find(|(name, _)| name == "request-id")
+        .map(|(_, value)| value.clone());
     let request = request.unwrap_or_else(|| {
         let id = desk.guid();
         answer.headers.push(("request-id".to_owned(), id.clone()));

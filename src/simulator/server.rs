@@ -47,7 +47,14 @@ impl Simulator {
             let _ = stopped.await;
         });
         let task = tokio::spawn(server.into_future());
-        Ok(Self { desk, address, stop: Some(stop), task, lives: Mutex::default(), news: Arc::default() })
+        Ok(Self {
+            desk,
+            address,
+            stop: Some(stop),
+            task,
+            lives: Mutex::default(),
+            news: Arc::default(),
+        })
     }
 
     /// The Graph root, without the version: `http://127.0.0.1:PORT`.

@@ -54,7 +54,13 @@ impl No {
 /// Answers a request at the token endpoint.
 pub(super) fn issue(desk: &Desk, call: &Call, tenant: &str, fault: Option<&TokenFault>) -> Answer {
     if call.method != "POST" {
-        return No::new(405, "invalid_request", 900_561, "The endpoint only accepts POST requests.").answer(desk);
+        return No::new(
+            405,
+            "invalid_request",
+            900_561,
+            "The endpoint only accepts POST requests.",
+        )
+        .answer(desk);
     }
     if let Some(no) = fault.and_then(|fault| faulted(desk, fault)) {
         return no.answer(desk);
@@ -75,16 +81,25 @@ fn faulted(desk: &Desk, fault: &TokenFault) -> Option<No> {
     let app = &desk.options.client_id;
     Some(match fault {
         TokenFault::WrongSecret => wrong_secret(app),
-        TokenFault::ExpiredSecret => {
-            No::new(401, "invalid_client", 7_000_222, format!("The provided client secret keys for app '{app}' are expired."))
-        }
+        TokenFault::ExpiredSecret => No::new(
+            401,
+            "invalid_client",
+            7_000_222,
+            format!("The provided client secret keys for app '{app}' are expired."),
+        ),
         TokenFault::UnknownClient => unknown_client(app),
-        TokenFault::InvalidClientId => {
-            No::new(400, "unauthorized_client", 700_038, format!("{app} is not a valid application identifier."))
-        }
+        TokenFault::InvalidClientId => No::new(
+            400,
+            "unauthorized_client",
+            700_038,
+            format!("{app} is not a valid application identifier."),
+        ),
         TokenFault::UnknownResource => unknown_resource("https://graph.microsoft.com"),
         TokenFault::UnknownTenant => unknown_tenant(&desk.options.tenant_id),
-        TokenFault::NotJson | TokenFault::StringExpiry | TokenFault::Lifetime(_) | TokenFault::DeadToken => return None,
+        TokenFault::NotJson
+        | TokenFault::StringExpiry
+        | TokenFault::Lifetime(_)
+        | TokenFault::DeadToken => return None,
     })
 }
 
@@ -95,7 +110,12 @@ fn granted(desk: &Desk, call: &Call, tenant: &str) -> Result<String, No> {
         return Err(unknown_tenant(tenant));
     }
     if form.get("grant_type") != Some("client_credentials") {
-        return Err(No::new(400, "unsupported_grant_type", 70_003, "The app requested an unsupported grant type."));
+        return Err(No::new(
+            400,
+            "unsupported_grant_type",
+            70_003,
+            "The app requested an unsupported grant type.",
+        ));
     }
     let (id, secret) = match basic(call) {
         Some(pair) => pair,
@@ -109,7 +129,14 @@ fn granted(desk: &Desk, call: &Call, tenant: &str) -> Result<String, No> {
     }
     let scope = form.get("scope").unwrap_or_default();
     let Some(resource) = scope.strip_suffix("/.default") else {
-        return Err(No::new(400, "invalid_scope", 70_011, format!("The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid.")));
+        return Err(No::new(
+            400,
+            "invalid_scope",
+            70_011,
+            format!(
+                "The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid."
+            ),
+        ));
     };
     if !ROOTS.contains(&resource) && resource != call.root {
         return Err(unknown_resource(resource));
@@ -126,9 +153,11 @@ fn granted(desk: &Desk, call: &Call, tenant: &str) -> Result<String, No> {
 
 fn is_tenant(desk: &Desk, name: &str) -> bool {
     let known = |domain: &Value| {
-        domain.get("isVerified") == Some(&Value::Bool(true)) && domain.get("id").and_then(Value::as_str) == Some(name)
+        domain.get("isVerified") == Some(&Value::Bool(true))
+            && domain.get("id").and_then(Value::as_str) == Some(name)
     };
-    name.eq_ignore_ascii_case(&desk.options.tenant_id) || lock(&desk.tenant).domains().iter().any(known)
+    name.eq_ignore_ascii_case(&desk.options.tenant_id)
+        || lock(&desk.tenant).domains().iter().any(known)
 }
 
 /// HTTP Basic (RFC 6749 section 2.3.1): both parts are form-encoded.
@@ -138,7 +167,10 @@ fn basic(call: &Call) -> Option<(String, String)> {
     let plain = String::from_utf8(from_base64url(&url_safe)?).ok()?;
     let (id, secret) = plain.split_once(':')?;
     let decode = |part: &str| {
-        url::form_urlencoded::parse(part.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+        url::form_urlencoded::parse(part.as_bytes())
+            .next()
+            .map(|(name, _)| name.into_owned())
+            .unwrap_or_default()
     };
     Some((decode(id), decode(secret)))
 }
@@ -155,7 +187,9 @@ fn success(desk: &Desk, resource: &str, fault: Option<&TokenFault>) -> Answer {
         desk.remember_token(token.clone(), expiry);
     }
     match fault {
-        Some(TokenFault::NotJson) => Answer::new(200, "text/html", "<html><body>Sign in to your account</body></html>"),
+        Some(TokenFault::NotJson) => {
+            Answer::new(200, "text/html", "<html><body>Sign in to your account</body></html>")
+        }
         Some(TokenFault::StringExpiry) => plain(
             200,
             &json!({"token_type": "Bearer", "expires_in": lifetime.to_string(), "ext_expires_in": lifetime.to_string(),
@@ -189,7 +223,8 @@ fn jwt(desk: &Desk, resource: &str, now: u64, expiry: u64) -> String {
 
 /// Checks the bearer token of a Graph request.
 pub(super) fn check(desk: &Desk, call: &Call) -> Result<(), Refusal> {
-    let token = call.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    let token =
+        call.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
     match token {
         None | Some("") => Err(Refusal::unauthorized("Access token is empty.")),
         Some(token) => match desk.token_expiry(token) {
@@ -204,7 +239,8 @@ pub(super) fn check(desk: &Desk, call: &Call) -> Result<(), Refusal> {
 
 /// A moment in seconds since 1970 as text.
 pub(super) fn stamp(seconds: u64, format: &str) -> String {
-    let moment = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    let moment =
+        i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     moment.map(|moment| moment.strftime(format).to_string()).unwrap_or_default()
 }
 
@@ -215,17 +251,43 @@ fn plain(status: u16, body: &Value) -> Answer {
 }
 
 fn wrong_secret(app: &str) -> No {
-    No::new(401, "invalid_client", 7_000_215, format!("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'."))
+    No::new(
+        401,
+        "invalid_client",
+        7_000_215,
+        format!(
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'."
+        ),
+    )
 }
 
 fn unknown_client(app: &str) -> No {
-    No::new(400, "unauthorized_client", 700_016, format!("Application with identifier '{app}' was not found in the directory. This can happen if the application has not been installed by the administrator of the tenant."))
+    No::new(
+        400,
+        "unauthorized_client",
+        700_016,
+        format!(
+            "Application with identifier '{app}' was not found in the directory. This can happen if the application has not been installed by the administrator of the tenant."
+        ),
+    )
 }
 
 fn unknown_resource(resource: &str) -> No {
-    No::new(400, "invalid_resource", 500_011, format!("The resource principal named {resource} was not found in the tenant."))
+    No::new(
+        400,
+        "invalid_resource",
+        500_011,
+        format!("The resource principal named {resource} was not found in the tenant."),
+    )
 }
 
 fn unknown_tenant(tenant: &str) -> No {
-    No::new(400, "invalid_request", 90_002, format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."))
+    No::new(
+        400,
+        "invalid_request",
+        90_002,
+        format!(
+            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+        ),
+    )
 }
