@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::cursor::{DeltaQuery, Phase};
 use super::knobs::Knobs;
 use super::object::{Kind, Object, Slot, State, What};
-use super::render::{Selection, is_hidden, odd_members, reference, removed, scalars};
+use super::render::{Selection, Touch, removed, scalars};
 use super::rng::{guid_of, mix};
 use super::tenant::Tenant;
 
@@ -86,22 +86,13 @@ fn every(k: u32, page: u32) -> bool {
     k > 0 && page % k == k.saturating_sub(1)
 }
 
-struct Maker<'a> {
-    tenant: &'a Tenant,
-    knobs: &'a Knobs,
-    ask: &'a Ask<'a>,
-    selection: Selection<'a>,
-    kind: Kind,
-}
-
-/// What a stretch of the log did to one object.
-#[derive(Default)]
-struct Touch {
-    whole: bool,
-    properties: Vec<u16>,
-    links: Vec<(Slot, bool)>,
-    /// The manager before the first change.
-    manager: Option<Option<Slot>>,
+/// Everything the making of one page looks at.
+pub(super) struct Maker<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) knobs: &'a Knobs,
+    pub(super) ask: &'a Ask<'a>,
+    pub(super) selection: Selection<'a>,
+    pub(super) kind: Kind,
 }
 
 impl<'a> Maker<'a> {
@@ -218,78 +209,6 @@ impl<'a> Maker<'a> {
         Page { items, next }
     }
 
-    /// An object as a new one: all selected properties, a slice of its members.
-    fn whole(&self, object: &Object, members: &[Slot], first: bool) -> Value {
-        let mut map = scalars(object, &self.selection);
-        let mut entries: Vec<Value> =
-            members.iter().map(|slot| reference(self.tenant, *slot, false)).collect();
-        if first && object.kind == Kind::Group && self.tells_members(object) {
-            if self.knobs.odd_members {
-                entries.extend(odd_members(&object.id));
-            }
-            if self.knobs.removed_in_initial {
-                entries.extend(self.strangers(object));
-            }
-        }
-        if !entries.is_empty() {
-            map.insert("members@delta".to_owned(), entries.into());
-        }
-        if self.selection.relation("manager")
-            && let Some(manager) = object.manager
-        {
-            map.insert("manager@delta".to_owned(), json!([reference(self.tenant, manager, false)]));
-        }
-        map.into()
-    }
-
-    /// An object that a stretch of the log has touched.
-    fn changed(&self, object: &Object, touch: &Touch) -> Value {
-        if object.state != State::Live {
-            return removed(object, self.knobs);
-        }
-        let mut map = scalars(object, &self.selection);
-        if self.ask.minimal && !touch.whole {
-            let names: Vec<&str> =
-                touch.properties.iter().map(|number| self.tenant.name(*number)).collect();
-            map.retain(|name, _| name == "id" || names.contains(&name.as_str()));
-        }
-        let entries: Vec<Value> = touch
-            .links
-            .iter()
-            .map(|(member, joined)| {
-                let joined = if self.knobs.coalesce {
-                    object.members.binary_search(member).is_ok()
-                } else {
-                    *joined
-                };
-                reference(self.tenant, *member, !joined)
-            })
-            .collect();
-        if !entries.is_empty() && self.tells_members(object) {
-            map.insert("members@delta".to_owned(), entries.into());
-        }
-        let managers = self.managers(object, touch);
-        if !managers.is_empty() {
-            map.insert("manager@delta".to_owned(), managers.into());
-        }
-        map.into()
-    }
-
-    fn managers(&self, object: &Object, touch: &Touch) -> Vec<Value> {
-        if !self.selection.relation("manager") {
-            return Vec::new();
-        }
-        let before = touch.manager.flatten().filter(|before| Some(*before) != object.manager);
-        let shown = touch.whole || touch.manager.is_some() || self.knobs.manager_again;
-        let now = object.manager.filter(|_| shown);
-        let ended = before.filter(|_| now.is_none() || self.knobs.manager_both);
-        ended
-            .map(|slot| reference(self.tenant, slot, true))
-            .into_iter()
-            .chain(now.map(|slot| reference(self.tenant, slot, false)))
-            .collect()
-    }
-
     /// An object that an earlier page of the round has shown.
     fn repeat(&self, phase: Phase) -> Option<Value> {
         let slot = match phase {
@@ -335,21 +254,6 @@ impl<'a> Maker<'a> {
         (members, rest.next().is_some())
     }
 
-    /// Removals of members that never were: an unknown id, and a user who is not in the group.
-    fn strangers(&self, object: &Object) -> Vec<Value> {
-        let seed = super::rng::hash(object.id.as_bytes());
-        let unknown = json!({"@odata.type": "#microsoft.graph.user", "id": guid_of(seed, 0xdead),
-                             "@removed": {"reason": "deleted"}});
-        let users = self.tenant.walk(Kind::User);
-        let stranger = users
-            .iter()
-            .rev()
-            .take(16)
-            .find(|slot| object.members.binary_search(slot).is_err())
-            .map(|slot| reference(self.tenant, *slot, true));
-        std::iter::once(unknown).chain(stranger).collect()
-    }
-
     fn order(&self) -> std::borrow::Cow<'a, [Slot]> {
         if self.ask.query.ids.is_empty() {
             return self.tenant.walk(self.kind).into();
@@ -370,10 +274,6 @@ impl<'a> Maker<'a> {
         self.kind == Kind::Group && self.selection.relation("members")
     }
 
-    fn tells_members(&self, object: &Object) -> bool {
-        self.selection.relation("members") && (self.ask.hidden || !is_hidden(object))
-    }
-
     fn resends(&self, object: &Object) -> bool {
         self.knobs.restored_group_sends_members
             && object.kind == Kind::Group
@@ -389,24 +289,5 @@ impl<'a> Maker<'a> {
             What::Manager(_) => self.selection.relation("manager"),
             What::Created | What::Deleted | What::Restored | What::Purged => true,
         }
-    }
-}
-
-impl Touch {
-    /// Adds a change; answers whether it takes the room of a member entry.
-    fn add(&mut self, what: What, coalesce: bool) -> bool {
-        match what {
-            What::Created | What::Deleted | What::Restored | What::Purged => self.whole = true,
-            What::Property(number) => self.properties.push(number),
-            What::Manager(before) => self.manager = self.manager.or(Some(before)),
-            What::Joined(member) | What::Left(member) => {
-                if coalesce && self.links.iter().any(|(known, _)| *known == member) {
-                    return false;
-                }
-                self.links.push((member, matches!(what, What::Joined(_))));
-                return true;
-            }
-        }
-        false
     }
 }
