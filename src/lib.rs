@@ -4,3 +4,5 @@ pub mod config;
 pub mod directory;
 pub mod mapping;
 pub mod replica;
+#[cfg(feature = "simulator")]
+pub mod simulator;
