@@ -2,7 +2,9 @@
 
 pub mod config;
 pub mod directory;
+pub mod graph;
 pub mod mapping;
 pub mod replica;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod sync;

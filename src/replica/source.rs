@@ -213,3 +213,10 @@ impl Transaction<'_> {
         Ok(())
     }
 }
+
+impl super::reader::Snapshot {
+    /// A staged page.
+    pub fn staged(&self, connection: u16, kind: Kind, page: u32) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))
+    }
+}
