@@ -21,6 +21,8 @@ pub mod secret;
 pub mod settings;
 mod source;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod value;
 
