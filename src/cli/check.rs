@@ -161,7 +161,7 @@ mod tests {
         let (ended, out) = check(&bad, false);
         let failure = ended.unwrap_err();
         assert_eq!((failure.exit, out.as_str()), (Exit::Usage, ""));
-        assert_eq!(failure.message.lines().count(), 3, "{}", failure.message);
+        assert_eq!(failure.message.lines().count(), 2, "{}", failure.message);
         let (ended, out) = check(&bad, true);
         assert_eq!(ended, Ok(Exit::Usage));
         let answer: Value = serde_json::from_str(&out).unwrap();

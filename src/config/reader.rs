@@ -104,6 +104,7 @@ pub(super) struct Table<'a> {
     place: Place,
     map: Option<&'a DeTable<'a>>,
     asked: RefCell<Vec<&'static str>>,
+    missing: RefCell<Vec<(&'static str, Trouble)>>,
 }
 
 impl<'a> Table<'a> {
@@ -156,9 +157,10 @@ impl<'a> Table<'a> {
         self.optional(key, read)
     }
 
-    /// Reports that `key` has to be there and is not.
+    /// Reports that `key` has to be there and is not, unless it turns out to be there
+    /// under a mistyped name.
     pub(super) fn missing(&self, key: &'static str, remedy: &str) {
-        self.report.problem(&self.place(key), Trouble::new("is missing", remedy));
+        self.missing.borrow_mut().push((key, Trouble::new("is missing", remedy)));
     }
 
     /// Reads the table below `key`, or an empty one.
@@ -232,9 +234,11 @@ impl<'a> Table<'a> {
         map: Option<&'a DeTable<'a>>,
         read: impl FnOnce(&Table<'a>) -> T,
     ) -> T {
-        let table = Table { report, place, map, asked: RefCell::default() };
+        let table =
+            Table { report, place, map, asked: RefCell::default(), missing: RefCell::default() };
         let out = read(&table);
         table.report_unknown();
+        table.report_missing();
         out
     }
 
@@ -246,11 +250,20 @@ impl<'a> Table<'a> {
                 continue;
             }
             let remedy = match nearest::nearest(name, &asked) {
-                Some(meant) => format!("did you mean \"{meant}\"?"),
+                Some(meant) => {
+                    self.missing.borrow_mut().retain(|(missing, _)| *missing != meant);
+                    format!("did you mean \"{meant}\"?")
+                }
                 None => format!("known here: {}", list(&asked)),
             };
             let place = Place { key: self.path(name), at: Some(key.span().start) };
             self.report.problem(&place, Trouble::new("is not a known key", remedy));
+        }
+    }
+
+    fn report_missing(&self) {
+        for (key, trouble) in self.missing.take() {
+            self.report.problem(&self.place(key), trouble);
         }
     }
 
