@@ -5,4 +5,6 @@
 
 mod world;
 
+mod faults;
 mod sync;
+mod token_death;
