@@ -137,7 +137,9 @@ impl Merge<'_, '_> {
         // replaces what earlier passes said.
         let first = self.seen.insert(number);
         let before = self.change.object(number)?;
-        let base = if self.full && first { None } else { before.clone() };
+        let anew = self.full && first;
+        // Ids are unique over kinds; should an object change its kind, it starts anew.
+        let base = before.clone().filter(|before| !anew && before.kind == self.kind);
         let mut object = base.unwrap_or_else(|| SourceObject {
             connection: self.connection,
             kind: self.kind,
