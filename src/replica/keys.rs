@@ -2,7 +2,6 @@
 
 use crate::directory::attribute::{AttributeId, Syntax};
 use crate::directory::schema::{self, Schema};
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// Longer keys are cut: no Graph property comes near.
@@ -70,9 +69,12 @@ pub(super) fn present(id: AttributeId) -> [u8; 2] {
 }
 
 /// The rows of the substrings index for a value's key, or for a piece of an assertion.
-pub(super) fn grams(id: AttributeId, key: &[u8]) -> BTreeSet<[u8; 5]> {
+pub(super) fn grams(id: AttributeId, key: &[u8]) -> Vec<[u8; 5]> {
     let [a, b] = id.0.to_be_bytes();
-    key.array_windows::<3>().map(|[x, y, z]| [a, b, *x, *y, *z]).collect()
+    let mut grams: Vec<_> = key.array_windows::<3>().map(|[x, y, z]| [a, b, *x, *y, *z]).collect();
+    grams.sort_unstable();
+    grams.dedup();
+    grams
 }
 
 /// The smallest octets that are greater than everything starting with `prefix`.

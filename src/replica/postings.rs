@@ -113,6 +113,8 @@ impl ReadPostings {
 /// One buffered operation: a key inside the arena, a number, and whether to add it.
 #[derive(Clone, Copy)]
 struct Operation {
+    /// The first octets of the key, for sorting: they decide nearly always.
+    prefix: u64,
     start: u32,
     len: u32,
     number: Number,
@@ -147,7 +149,10 @@ impl<'t> WritePostings<'t> {
         }
         let start = self.arena.len() as u32;
         self.arena.extend(key);
-        self.operations.push(Operation { start, len: key.len() as u32, number, add });
+        let mut octets = [0u8; 8];
+        octets.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+        let prefix = u64::from_be_bytes(octets);
+        self.operations.push(Operation { prefix, start, len: key.len() as u32, number, add });
         Ok(())
     }
 
@@ -166,8 +171,8 @@ impl<'t> WritePostings<'t> {
             arena.get(start..start + operation.len as usize).unwrap_or_default()
         };
         // Stable: of two operations on one number, the later one counts.
-        operations.sort_by(|a, b| key(a).cmp(key(b)));
-        for group in operations.chunk_by(|a, b| key(a) == key(b)) {
+        operations.sort_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| key(a).cmp(key(b))));
+        for group in operations.chunk_by(|a, b| a.prefix == b.prefix && key(a) == key(b)) {
             if let Some(first) = group.first() {
                 self.apply(key(first), group)?;
             }
@@ -188,7 +193,7 @@ impl<'t> WritePostings<'t> {
         if merged.len() > INLINE {
             let all: Vec<Operation> = merged
                 .iter()
-                .map(|n| Operation { start: 0, len: 0, number: *n, add: true })
+                .map(|n| Operation { prefix: 0, start: 0, len: 0, number: *n, add: true })
                 .collect();
             return self.apply_to_chunks(key, 0, &all);
         }
@@ -247,16 +252,25 @@ impl<'t> WritePostings<'t> {
     }
 }
 
+/// The ascending list after the operations.
 fn merge(list: Vec<Number>, operations: &[Operation]) -> Vec<Number> {
-    let mut set: std::collections::BTreeSet<Number> = list.into_iter().collect();
-    for operation in operations {
-        if operation.add {
-            set.insert(operation.number)
-        } else {
-            set.remove(&operation.number)
-        };
+    let mut sorted = operations.to_vec();
+    // Stable: of two operations on one number, the later one counts.
+    sorted.sort_by_key(|operation| operation.number);
+    let mut old = list.into_iter().peekable();
+    let mut out = Vec::with_capacity(old.len() + sorted.len());
+    for group in sorted.chunk_by(|a, b| a.number == b.number) {
+        let Some(last) = group.last() else { continue };
+        while let Some(number) = old.next_if(|number| *number < last.number) {
+            out.push(number);
+        }
+        old.next_if_eq(&last.number);
+        if last.add {
+            out.push(last.number);
+        }
     }
-    set.into_iter().collect()
+    out.extend(old);
+    out
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::directory::schema;
 use crate::directory::text;
-use crate::mapping::{Mapping, Object};
+use crate::mapping::{Mapping, Object, Properties};
 use crate::replica::connection::ConnectionState;
 use crate::replica::encoding::{self, Encoded, Identity, View, values_of};
 use crate::replica::log::{Action, Change};
@@ -20,6 +20,9 @@ use crate::replica::{Error, Number, Transaction};
 use roaring::RoaringBitmap;
 use std::collections::HashMap;
 use std::rc::Rc;
+
+/// More objects at once than so many are not kept in memory, but read once more.
+const KEPT: u64 = 20_000;
 
 /// What deriving changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,10 +111,10 @@ pub fn derive(
         for kind in Kind::ALL {
             all |= deriving.change.objects(derivation.connection, kind)?.into_bitmap();
         }
-        deriving.objects(&all, &touched.neighbours)?;
+        deriving.objects(&all, None)?;
         state.mapping = fingerprint;
     } else {
-        deriving.objects(&touched.objects, &touched.neighbours)?;
+        deriving.objects(&touched.objects, Some(&touched.neighbours))?;
     }
     let derived = deriving.derived;
     change.put_connection(derivation.connection, &state)?;
@@ -165,17 +168,19 @@ impl Deriving<'_, '_> {
         Ok(())
     }
 
+    /// `neighbours`: whose neighbours change with them; `None` where all are touched.
     fn objects(
         &mut self,
         touched: &RoaringBitmap,
-        neighbours: &RoaringBitmap,
+        neighbours: Option<&RoaringBitmap>,
     ) -> Result<(), SyncError> {
         let mut subjects = Vec::new();
-        let mut around = neighbours.clone();
+        let mut around = neighbours.cloned().unwrap_or_default();
+        let keep = touched.len() <= KEPT;
         for number in touched {
             match self.change.object(number)? {
                 Some(object) if object.connection == self.connection => {
-                    subjects.push(Subject { number, object, name: String::new(), account: None });
+                    subjects.push(self.subject(number, object, keep));
                 }
                 Some(_) => {}
                 None => {
@@ -186,21 +191,23 @@ impl Deriving<'_, '_> {
             }
         }
         self.assign(&mut subjects)?;
-        around |= &self.renamed;
         let mut also = RoaringBitmap::new();
-        for number in &around {
-            for space in [Space::Members, Space::Groups, Space::Reports] {
-                also.extend(self.change.linked(space, number)?.iter());
+        if neighbours.is_some() {
+            around |= &self.renamed;
+            for number in &around {
+                for space in [Space::Members, Space::Groups, Space::Reports] {
+                    also.extend(self.change.linked(space, number)?.iter());
+                }
             }
-            if let Some(manager) = self.change.object(number)?.and_then(|object| object.manager) {
-                also.insert(manager);
-            }
+            let changed = subjects.iter().filter(|subject| around.contains(subject.number));
+            also.extend(changed.filter_map(|subject| subject.manager));
+            also -= touched;
         }
-        also -= touched;
         let mut more = Vec::new();
+        let keep = also.len() <= KEPT;
         for number in &also {
             if let Some(object) = self.change.object(number)? {
-                more.push(Subject { number, object, name: String::new(), account: None });
+                more.push(self.subject(number, object, keep));
             }
         }
         self.assign(&mut more)?;
@@ -234,42 +241,50 @@ impl Deriving<'_, '_> {
         let links = Links {
             members: self.served_members(number, subject)?,
             member_of: self.served_groups(number)?,
-            manager: match subject.object.manager {
+            manager: match subject.manager {
                 Some(manager) => self.dn_of(manager)?,
                 None => None,
             },
             reports: self.dns_of(Space::Reports, number)?,
         };
-        let mut encoded = self.encode(subject, &links, created, changed, changed_at);
+        let again;
+        let properties = match &subject.properties {
+            Some(properties) => properties,
+            None => {
+                let object = self.change.object(number)?;
+                again = object.ok_or(Error::Damaged("an object is missing"))?.properties;
+                &again
+            }
+        };
+        let facts = (subject, properties, &links);
+        let mut encoded = self.encode(facts, created, changed, changed_at);
         let action = if before.is_none() { Action::Added } else { Action::Changed };
         if action == Action::Changed {
             if !self.change.differs(number, &encoded)? {
                 return Ok(());
             }
-            encoded = self.encode(subject, &links, created, next, self.derivation.now);
+            encoded = self.encode(facts, created, next, self.derivation.now);
         }
         self.change.put_entry(number, &encoded)?;
         match action {
             Action::Added => self.derived.added += 1,
             _ => self.derived.changed += 1,
         }
-        let dn = self.dn_text(subject.object.kind, &subject.name);
-        self.log(number, subject.object.id, action, dn)
+        let dn = self.dn_text(subject.kind, &subject.name);
+        self.log(number, subject.id, action, dn)
     }
 
     fn encode(
         &self,
-        subject: &Subject,
-        links: &Links,
+        (subject, properties, links): (&Subject, &Properties, &Links),
         created: u64,
         changed: u64,
         changed_at: i64,
     ) -> Encoded {
-        let object = &subject.object;
         let entry = self.mapping.entry(&Object {
-            kind: object.kind,
-            id: object.id,
-            properties: &object.properties,
+            kind: subject.kind,
+            id: subject.id,
+            properties,
             name: &subject.name,
             account: subject.account.as_deref(),
             members: &links.members.iter().map(|dn| &**dn).collect::<Vec<_>>(),
@@ -280,17 +295,17 @@ impl Deriving<'_, '_> {
             changed,
             changed_at,
         });
-        let container = self.mapping.container(object.kind);
+        let container = self.mapping.container(subject.kind);
         let parent = self
             .containers
             .iter()
             .find(|(dn, _)| *dn == container)
             .map_or(Number::MAX, |(_, n)| *n);
         let identity = Identity {
-            kind: Some(object.kind),
+            kind: Some(subject.kind),
             connection: self.connection,
             parent,
-            object: object.id,
+            object: subject.id,
         };
         encoding::encode(&entry, &identity, schema::standard())
     }
@@ -300,7 +315,7 @@ impl Deriving<'_, '_> {
         number: Number,
         subject: &Subject,
     ) -> Result<Vec<Rc<str>>, SyncError> {
-        if subject.object.kind != Kind::Group || self.hides_members(number)? {
+        if subject.kind != Kind::Group || self.hides_members(number)? {
             return Ok(Vec::new());
         }
         self.dns_of(Space::Members, number)

@@ -4,8 +4,10 @@
 
 use super::derive::Deriving;
 use super::error::SyncError;
+use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::directory::text;
+use crate::mapping::Properties;
 use crate::mapping::{account_with_suffix, with_suffix};
 use crate::replica::Number;
 use crate::replica::source::SourceObject;
@@ -15,23 +17,44 @@ use std::rc::Rc;
 /// A live object that is looked at in this pass, and what it is called.
 pub(super) struct Subject {
     pub(super) number: Number,
-    pub(super) object: SourceObject,
-    /// The RDN's value; empty until it is assigned.
+    pub(super) kind: Kind,
+    pub(super) id: ObjectId,
+    pub(super) manager: Option<Number>,
+    /// Left out where there are so many objects that they are read again instead.
+    pub(super) properties: Option<Properties>,
+    /// The RDN's value: the one wanted until one is assigned.
     pub(super) name: String,
-    /// The `sAMAccountName`, for kinds that have one.
+    /// The `sAMAccountName`, for kinds that have one; likewise.
     pub(super) account: Option<String>,
+    created: String,
 }
 
 impl Deriving<'_, '_> {
+    /// An object with the name that it would like.
+    pub(super) fn subject(&self, number: Number, object: SourceObject, keep: bool) -> Subject {
+        let SourceObject { kind, id, manager, properties, .. } = object;
+        let created = properties.get("createdDateTime").and_then(Value::as_str).unwrap_or("9");
+        Subject {
+            number,
+            kind,
+            id,
+            manager,
+            name: self.mapping.wanted_name(kind, id, &properties),
+            account: self.mapping.wanted_account(kind, id, &properties),
+            created: created.to_owned(),
+            properties: keep.then_some(properties),
+        }
+    }
+
     /// Gives every subject its name and account, and notes those whose DN is new.
     pub(super) fn assign(&mut self, subjects: &mut [Subject]) -> Result<(), SyncError> {
         let mut nameless = Vec::new();
         let mut accountless = Vec::new();
         for (at, subject) in subjects.iter_mut().enumerate() {
             let old = self.change.name_of(subject.number)?;
-            let wanted = self.wanted_name(subject);
-            let mut fitting = [wanted.clone(), with_suffix(&wanted, subject.object.id)].into_iter();
-            let kept = fitting.find(|name| Some(self.dn_text(subject.object.kind, name)) == old);
+            let wanted = &subject.name;
+            let mut fitting = [wanted.clone(), with_suffix(wanted, subject.id)].into_iter();
+            let kept = fitting.find(|name| Some(self.dn_text(subject.kind, name)) == old);
             match kept {
                 Some(name) => subject.name = name,
                 None => {
@@ -41,11 +64,10 @@ impl Deriving<'_, '_> {
                     nameless.push(at);
                 }
             }
-            let wanted = self.wanted_account(subject);
-            let held = self.old_account(subject.number)?;
-            let keeps = match (&wanted, &held) {
+            let held = if old.is_some() { self.old_account(subject.number)? } else { None };
+            let keeps = match (&subject.account, &held) {
                 (Some(wanted), Some(held)) => {
-                    held == wanted || *held == account_with_suffix(wanted, subject.object.id)
+                    held == wanted || *held == account_with_suffix(wanted, subject.id)
                 }
                 _ => false,
             };
@@ -59,17 +81,11 @@ impl Deriving<'_, '_> {
                         subject.number,
                     )?;
                 }
-                accountless.extend(wanted.is_some().then_some(at));
+                accountless.extend(subject.account.is_some().then_some(at));
             }
         }
         // By age: a first load is as if everybody had come one after the other.
-        let age = |at: &usize| {
-            subjects.get(*at).map(|subject| {
-                let created =
-                    subject.object.properties.get("createdDateTime").and_then(Value::as_str);
-                (created.unwrap_or("9").to_owned(), subject.object.id)
-            })
-        };
+        let age = |at: &usize| subjects.get(*at).map(|s| (s.created.clone(), s.id));
         nameless.sort_by_cached_key(age);
         accountless.sort_by_cached_key(age);
         for at in nameless {
@@ -85,19 +101,8 @@ impl Deriving<'_, '_> {
         Ok(())
     }
 
-    fn wanted_name(&self, subject: &Subject) -> String {
-        let SourceObject { kind, id, properties, .. } = &subject.object;
-        self.mapping.wanted_name(*kind, *id, properties)
-    }
-
-    fn wanted_account(&self, subject: &Subject) -> Option<String> {
-        let SourceObject { kind, id, properties, .. } = &subject.object;
-        self.mapping.wanted_account(*kind, *id, properties)
-    }
-
     fn assign_name(&mut self, subject: &mut Subject) -> Result<(), SyncError> {
-        let (kind, id) = (subject.object.kind, subject.object.id);
-        let wanted = self.wanted_name(subject);
+        let (kind, id, wanted) = (subject.kind, subject.id, subject.name.clone());
         let last_resort = format!("{} ({id})", wanted.chars().take(64).collect::<String>());
         for name in [wanted.clone(), with_suffix(&wanted, id), last_resort] {
             let dn = self.mapping.dn(kind, &name);
@@ -115,8 +120,8 @@ impl Deriving<'_, '_> {
     }
 
     fn assign_account(&mut self, subject: &mut Subject) -> Result<(), SyncError> {
-        let Some(wanted) = self.wanted_account(subject) else { return Ok(()) };
-        for account in [wanted.clone(), account_with_suffix(&wanted, subject.object.id)] {
+        let Some(wanted) = subject.account.take() else { return Ok(()) };
+        for account in [wanted.clone(), account_with_suffix(&wanted, subject.id)] {
             let folded = text::fold(&account);
             let holder = self.change.account_holder(self.connection, &folded)?;
             if holder.is_none_or(|holder| holder == subject.number) {
