@@ -5,6 +5,12 @@
 
 mod world;
 
+mod facts;
 mod faults;
+mod knobs;
+mod names;
+mod permissions;
+mod rederive;
+mod resume;
 mod sync;
 mod token_death;
