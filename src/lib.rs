@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod directory;
+pub mod ldap;
 pub mod replica;
