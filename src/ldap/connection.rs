@@ -155,6 +155,7 @@ impl Connection {
         self.running = None;
         match &end {
             End::Malformed(malformed) => {
+                self.server.counters.malformed();
                 let message = malformed.to_string();
                 self.part(Some(Outcome::new(LdapResultCode::ProtocolError, message))).await;
             }

@@ -87,7 +87,6 @@ async fn run(
     let _counted = server.counters.connected();
     let end = connection.serve(tls).await;
     if let End::Malformed(malformed) = &end {
-        server.counters.malformed();
         tracing::info!(id, %peer, reason = %malformed, "disconnected: this is not LDAP as it should be");
     }
     tracing::debug!(id, %peer, requests = connection.requests(), end = %end, "connection ended");

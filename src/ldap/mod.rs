@@ -26,6 +26,9 @@ mod tls;
 mod watch;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use accounts::AccountError;
 pub use counters::{Counts, OperationKind};
 pub use listener::serve;

@@ -75,7 +75,7 @@ impl<'s> Batch<'s> {
             (_, Operation::Unbind) => return Verdict::Unbound,
             // What it abandons is over: requests are carried out one after the other, and
             // a running search is told by the connection. RFC 4511 4.11: no response.
-            (_, Operation::Abandon(_)) => return Verdict::Next,
+            (_, Operation::Abandon) => return Verdict::Next,
             (Ok(wishes), _) => wishes,
             (Err(outcome), operation) => {
                 if matches!(operation, Operation::Bind(_)) {
@@ -99,7 +99,7 @@ impl<'s> Batch<'s> {
                 self.write(out, id, tag, &refused::write());
                 Verdict::Next
             }
-            Operation::Unbind | Operation::Abandon(_) => Verdict::Next,
+            Operation::Unbind | Operation::Abandon => Verdict::Next,
         }
     }
 
@@ -241,7 +241,7 @@ pub(crate) fn bound(
 fn response_tag(operation: &Operation<'_>) -> u8 {
     match operation {
         Operation::Bind(_) => tag::BIND,
-        Operation::Search(_) | Operation::Unbind | Operation::Abandon(_) => tag::SEARCH_DONE,
+        Operation::Search(_) | Operation::Unbind | Operation::Abandon => tag::SEARCH_DONE,
         Operation::Write(tag) => *tag,
         Operation::Compare(_) => tag::COMPARE,
         Operation::Extended(_) => tag::EXTENDED,

@@ -85,7 +85,7 @@ impl Watch {
                 (self.last_received.max(self.last_sent), self.idle, End::Idle)
             };
             let due = since + limit;
-            if !limit.is_zero() && now >= due && !(busy && !sending) {
+            if !limit.is_zero() && now >= due && (sending || !busy) {
                 return Poll::Ready(end);
             }
             self.quiet = now.duration_since(self.last_received) >= QUIET.min(limit);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// After so many candidates the time limit is looked at.
-const CANDIDATES_PER_CLOCK: u32 = 256;
+const CANDIDATES_PER_CLOCK: usize = 256;
 
 /// One running search and everything it needs.
 pub(crate) struct Cursor {
@@ -115,8 +115,7 @@ impl Cursor {
         slice: &mut Slice,
     ) -> Result<Pause, ReadError> {
         let snapshot = Arc::clone(&self.snapshot);
-        let mut looked_at = 0u32;
-        for number in numbers {
+        for (looked_at, number) in numbers.enumerate() {
             self.next = number;
             if out.len() >= room {
                 return Ok(Pause::Full);
@@ -129,7 +128,6 @@ impl Cursor {
                 let code = LdapResultCode::TimeLimitExceeded;
                 return Ok(Pause::End(Outcome::new(code, "time limit exceeded"), None));
             }
-            looked_at += 1;
             // An index that names an entry which is not there is damage, not absence.
             let entry =
                 snapshot.entry(number)?.ok_or_else(|| super::damaged("an entry of an index"))?;

@@ -27,6 +27,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a search comes to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one call; a box would be an allocation for each lookup"
+)]
 pub(crate) enum Begun {
     /// It is over; entries, if any, have been written. With a cookie where the client
     /// asked for pages.
@@ -200,4 +204,15 @@ impl Limits {
         let page = Page { left, sent: position.sent, seal, now };
         Ok(Limits { size: wish.saturating_sub(position.sent), next, page: Some(page) })
     }
+}
+
+/// The numbers that a search of everything finds, for tests.
+#[cfg(test)]
+pub(crate) fn found_by_plan(predicate: Predicate, snapshot: &Snapshot) -> Vec<u32> {
+    let (ids, _, test) = candidates(predicate, Region::Everything, snapshot).unwrap();
+    let passes = |number: &u32| {
+        let entry = snapshot.entry(*number).unwrap().unwrap();
+        test.as_ref().is_none_or(|test| test.passes(&entry))
+    };
+    ids.iter().filter(passes).collect()
 }

@@ -34,8 +34,8 @@ pub(crate) enum Operation<'a> {
     Write(u8),
     /// Does an entry have a value?
     Compare(CompareRequest<'a>),
-    /// The operation with this number is of no interest any more.
-    Abandon(i32),
+    /// Another operation is of no interest any more; the connection has seen which.
+    Abandon,
     /// Something with an OID.
     Extended(ExtendedRequest<'a>),
 }
@@ -194,8 +194,8 @@ pub(crate) fn decode(contents: &[u8], header: usize) -> Result<Request<'_>, Refu
         0x77 => Operation::Extended(extended(&op).map_err(answer)?),
         tag::UNBIND_REQUEST => Operation::Unbind,
         tag::ABANDON_REQUEST => {
-            let number = op.natural("abandoned message id out of range").map_err(answer)?;
-            Operation::Abandon(number.cast_signed())
+            op.natural("abandoned message id out of range").map_err(answer)?;
+            Operation::Abandon
         }
         _ => Operation::Write(response),
     };
@@ -430,7 +430,7 @@ mod tests {
             Operation::Unbind
         ));
         let abandon = message(b"\x02", b"\x50\x01\x05", &[control("1.2.3", true, None)]);
-        assert!(matches!(read(&abandon).unwrap().operation, Operation::Abandon(5)));
+        assert!(matches!(read(&abandon).unwrap().operation, Operation::Abandon));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) fn filter_octets(filter: &Filter) -> Vec<u8> {
             let mut parts = e.rule.as_ref().map(|v| tlv(0x81, v)).unwrap_or_default();
             parts.extend(e.attribute.as_ref().map(|v| tlv(0x82, v)).unwrap_or_default());
             parts.extend(tlv(0x83, &e.value));
-            parts.extend(e.dn_attributes.then(|| tlv(0x84, &[0xff])).unwrap_or_default());
+            parts.extend(if e.dn_attributes { tlv(0x84, &[0xff]) } else { Vec::new() });
             tlv(0xa9, &parts)
         }
     }
@@ -48,7 +48,7 @@ pub(crate) fn filter_octets(filter: &Filter) -> Vec<u8> {
 /// One control.
 pub(crate) fn control(oid: &str, critical: bool, value: Option<&[u8]>) -> Vec<u8> {
     let mut parts = octets(oid.as_bytes());
-    parts.extend(critical.then(|| tlv(0x01, &[0xff])).unwrap_or_default());
+    parts.extend(if critical { tlv(0x01, &[0xff]) } else { Vec::new() });
     parts.extend(value.map(octets).unwrap_or_default());
     tlv(0x30, &parts)
 }
