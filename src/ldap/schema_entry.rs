@@ -3,7 +3,7 @@
 
 use super::generated::Generated;
 use crate::directory::dn::{Dn, DnKey};
-use crate::directory::schema;
+use crate::directory::subschema;
 
 /// The entry's name.
 pub(crate) const DN: &str = "cn=Subschema";
@@ -18,29 +18,14 @@ pub(crate) fn make() -> Generated {
     let mut entry = Generated { dn: DN, attributes: Vec::with_capacity(12) };
     entry.add("objectClass", ["top", "subentry", "subschema"]);
     entry.add("cn", ["Subschema"]);
-    entry.add("attributeTypes", attribute_types());
-    entry.add("objectClasses", object_classes());
-    for name in [
-        "matchingRules",
-        "matchingRuleUse",
-        "ldapSyntaxes",
-        "dITContentRules",
-        "dITStructureRules",
-        "nameForms",
-    ] {
+    entry.add("attributeTypes", subschema::attribute_types());
+    entry.add("objectClasses", subschema::object_classes());
+    entry.add("matchingRules", subschema::matching_rules());
+    entry.add("matchingRuleUse", subschema::matching_rule_use());
+    entry.add("ldapSyntaxes", subschema::ldap_syntaxes());
+    for name in ["dITContentRules", "dITStructureRules", "nameForms"] {
         entry.add(name, None::<String>);
     }
     entry.add("subschemaSubentry", [DN]);
     entry
-}
-
-fn attribute_types() -> Vec<String> {
-    let line =
-        |a: &crate::directory::attribute::AttributeType| format!("( {} NAME '{}' )", a.oid, a.name);
-    schema::standard().attributes().iter().map(line).collect()
-}
-
-fn object_classes() -> Vec<String> {
-    let line = |c: &schema::ObjectClass| format!("( {} NAME '{}' )", c.oid, c.name);
-    schema::standard().classes().iter().map(line).collect()
 }

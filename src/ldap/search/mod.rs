@@ -7,7 +7,7 @@ mod projection;
 pub(crate) mod scope;
 mod test;
 
-pub(crate) use crate::replica::reader::ReadError;
+pub(crate) use crate::replica::Error as ReadError;
 
 use super::controls::Wishes;
 use super::root_dse;
@@ -41,7 +41,7 @@ pub(crate) enum Begun {
 
 /// Damage that a search finds.
 pub(crate) fn damaged(what: &'static str) -> ReadError {
-    ReadError(format!("{what} is missing"))
+    ReadError::Damaged(what)
 }
 
 /// Begins a search.

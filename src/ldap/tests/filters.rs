@@ -1,11 +1,13 @@
 //! Filters: the indexes must never say anything else than a look at every entry would.
 
-use super::world::{World, reader, small};
+use super::world::{World, entry, reader, small};
 use crate::directory::filter::{Filter, Substrings};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::ldap::search::found_by_plan;
+use crate::replica::{Reader, Snapshot};
 use proptest::prelude::*;
+use std::sync::{Arc, OnceLock};
 
 #[tokio::test]
 async fn filters_of_mail_gateways_find_what_they_should() {
@@ -73,6 +75,24 @@ async fn filters_of_mail_gateways_find_what_they_should() {
             "{filter}"
         );
     }
+}
+
+/// More entries than the plan leaves to testing, so that sets are intersected.
+fn snapshot() -> Arc<Snapshot> {
+    static READER: OnceLock<Reader> = OnceLock::new();
+    let fill = || {
+        let mut entries = small();
+        for n in 0..60 {
+            let class = if n % 2 == 0 { "user" } else { "group" };
+            let dn = format!("uid=n{n},ou=users,dc=contoso,dc=com");
+            let control = (510 + n % 7).to_string();
+            let pairs =
+                [("objectClass", class), ("cn", "ada lind"), ("userAccountControl", &control)];
+            entries.push(entry(&dn, &pairs));
+        }
+        reader(entries)
+    };
+    READER.get_or_init(fill).snapshot()
 }
 
 fn leaf() -> impl Strategy<Value = Filter> {
@@ -147,15 +167,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn the_plan_finds_what_a_scan_finds(filter in filter()) {
-        // More entries than the plan leaves to testing, so that sets are intersected.
-        let mut entries = small();
-        for n in 0..60 {
-            let class = if n % 2 == 0 { "user" } else { "group" };
-            let dn = format!("uid=n{n},ou=users,dc=contoso,dc=com");
-            let control = (510 + n % 7).to_string();
-            entries.push(super::world::entry(&dn, &[("objectClass", class), ("cn", "ada lind"), ("userAccountControl", &control)]));
-        }
-        let snapshot = reader(entries).snapshot();
+        let snapshot = snapshot();
         let predicate = Predicate::bind(&filter, schema::standard(), &|_| true);
         let all = snapshot.all().unwrap();
         let naive: Vec<u32> = all.iter().filter(|number| {

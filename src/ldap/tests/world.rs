@@ -2,18 +2,25 @@
 //! octets and reads messages.
 
 use crate::config::Secret;
-use crate::config::settings::{AccountSettings, LdapSettings, LimitSettings, TlsSettings};
-use crate::directory::dn::Dn;
-use crate::directory::entry::Entry;
+use crate::config::settings::{
+    AccountSettings, LdapSettings, LimitSettings, ReplicaSettings, TlsSettings,
+};
+use crate::directory::dn::{Dn, DnKey};
+use crate::directory::entry::{Entry, Values};
+use crate::directory::ids::ObjectId;
+use crate::directory::kind::Kind;
 use crate::directory::schema;
 use crate::ldap::accounts::tests::cheap_hash;
 use crate::ldap::wire::ber::Tlvs;
 use crate::ldap::wire::frame::{self, Framed};
 use crate::ldap::wire::samples::{bind, message, search};
 use crate::ldap::{Server, serve};
-use crate::replica::encoding::values_of;
-use crate::replica::reader::Reader;
+use crate::replica::connection::ConnectionState;
+use crate::replica::encoding::{Identity, encode, values_of};
+use crate::replica::source::SourceObject;
+use crate::replica::{self, Number, Reader, Transaction, Writer};
 use bytes::{Buf, BytesMut};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -80,14 +87,84 @@ pub(super) fn small() -> Vec<Entry> {
     ]
 }
 
-/// The replica behind the tests.
+/// The replica behind the tests: these entries, below [`BASE`], each behind the one above.
 pub(super) fn reader(entries: Vec<Entry>) -> Reader {
-    Reader::memory(&[(BASE, true)], entries)
+    let writer = empty();
+    writer.write(|t| publish(t, &entries)).unwrap();
+    writer.reader()
 }
 
 /// A replica whose first sync is not complete.
 pub(super) fn unpublished() -> Reader {
-    Reader::memory(&[(BASE, false)], Vec::new())
+    let writer = empty();
+    writer.write(|t| configure(t, Vec::new())).unwrap();
+    writer.reader()
+}
+
+fn empty() -> Writer {
+    // The file stays as long as it is open; its name need not.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("replica.redb");
+    replica::open(&ReplicaSettings { path, cache: 1 << 24, history: 1 }).unwrap()
+}
+
+fn configure(t: &mut Transaction<'_>, structure: Vec<Number>) -> Result<(), replica::Error> {
+    let connection = t.connection_number("main")?;
+    let base = BASE.to_owned();
+    let state = ConnectionState { base, configured: true, structure, ..t.connection(connection)? };
+    t.put_connection(connection, &state)
+}
+
+fn publish(t: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), replica::Error> {
+    let connection = t.connection_number("main")?;
+    let mut numbers: HashMap<DnKey, Number> = HashMap::new();
+    let mut structure = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let object = ObjectId::from_bytes((at as u128).to_be_bytes());
+        let number = t.number(connection, object)?;
+        let key = entry.dn.key();
+        let parent = key.parent().and_then(|key| numbers.get(&key).copied());
+        if at == 0 || entry.dn.to_string().starts_with("ou=") {
+            structure.push(number);
+        }
+        let parent = parent.unwrap_or(Number::MAX);
+        let identity = Identity { kind: None, connection, parent, object };
+        t.put_entry(number, &encode(entry, &identity, schema::standard()))?;
+        numbers.insert(key, number);
+    }
+    link(t, connection, entries, &numbers)?;
+    configure(t, structure)
+}
+
+/// Members and managers are found by the edges between objects.
+fn link(
+    t: &mut Transaction<'_>,
+    connection: u16,
+    entries: &[Entry],
+    numbers: &HashMap<DnKey, Number>,
+) -> Result<(), replica::Error> {
+    let named = |entry: &Entry, name: &str| -> Vec<Number> {
+        let id = schema::standard().attribute(name.as_bytes()).unwrap().id;
+        let text = |value: &[u8]| Dn::parse(std::str::from_utf8(value).unwrap()).unwrap();
+        entry.values(id).filter_map(|dn| numbers.get(&text(dn).key()).copied()).collect()
+    };
+    for (at, entry) in entries.iter().enumerate() {
+        let number = numbers[&entry.dn.key()];
+        for member in named(entry, "member") {
+            t.set_member(number, member, true)?;
+        }
+        if let Some(manager) = named(entry, "manager").pop() {
+            let object = SourceObject {
+                connection,
+                kind: Kind::User,
+                id: ObjectId::from_bytes((at as u128).to_be_bytes()),
+                manager: Some(manager),
+                properties: serde_json::Map::new(),
+            };
+            t.put_object(number, &object)?;
+        }
+    }
+    Ok(())
 }
 
 /// Settings with one account, `gw` with password `pw`.
