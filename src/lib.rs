@@ -2,5 +2,10 @@
 
 pub mod config;
 pub mod directory;
+pub mod graph;
 pub mod ldap;
+pub mod mapping;
 pub mod replica;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod sync;
