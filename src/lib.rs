@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod graph;
+pub mod ldap;
 pub mod mapping;
 pub mod replica;
 #[cfg(feature = "simulator")]
