@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod directory;
+pub mod graph;
 pub mod replica;

@@ -1,0 +1,172 @@
+//! What can go wrong at the back door, and whether asking again can help. Pure: no I/O, no clock.
+//!
+//! No error holds a secret, a token, or the query of a link: texts from outside pass through `verdict::redact`.
+
+use super::advice;
+use std::fmt;
+use std::time::Duration;
+
+/// A request to Entra or Graph that brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphError {
+    /// What sort of failure.
+    pub kind: ErrorKind,
+    /// What was asked: `users/delta`, `domains`, `token` ...
+    pub operation: Box<str>,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// Graph's error code, or `AADSTS...` from the token endpoint.
+    pub code: Option<Box<str>>,
+    /// What was said, on one line, without secrets.
+    pub message: Box<str>,
+    /// Microsoft's id of the request (`request-id`, or the token endpoint's trace id).
+    pub request_id: Option<Box<str>>,
+    /// Our id of the request, which Microsoft logs too.
+    pub client_request_id: Option<Box<str>>,
+    /// Whether and when to ask again.
+    pub retry: Retry,
+}
+
+/// Whether and when to ask again. `Never` and `After` keep the position asked for: nothing is known to have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Asking again in this pass is pointless: a person has to change something.
+    Never,
+    /// The same request may succeed after this long.
+    After(Duration),
+    /// The token or link is dead: begin a new full round, to end in a mark and sweep.
+    Restart,
+    /// The chain of pages broke: begin this round again from the position it began with.
+    RestartRound,
+}
+
+/// The sorts of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The configuration cannot work.
+    Settings,
+    /// The client secret could not be read.
+    Secret,
+    /// Entra issues no token.
+    Credential,
+    /// Graph refuses a token that was just issued (401 twice).
+    Unauthorized,
+    /// The application lacks a permission (403 from Graph).
+    Permission,
+    /// Too many requests (429), or a wait that an earlier answer asked for.
+    Throttled,
+    /// Trouble on the server's side that passes (5xx, 408).
+    Unavailable,
+    /// No answer: connecting, TLS, a timeout, a cut body.
+    Network,
+    /// An answer that is not what Graph sends: not JSON, cut, without a link.
+    Garbled,
+    /// A delta link is dead.
+    Expired,
+    /// The chain of pages of a round broke.
+    PageExpired,
+    /// 404: the resource, or for a link perhaps the whole tenant.
+    NotFound,
+    /// A link leads to a host that must not see the token.
+    ForeignLink,
+    /// Any other refusal.
+    Refused,
+}
+
+impl ErrorKind {
+    /// Whether the same request may succeed a little later.
+    pub(super) fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable | Self::Network | Self::Garbled)
+    }
+}
+
+impl GraphError {
+    /// A failure without an answer.
+    pub(super) fn new(
+        kind: ErrorKind,
+        operation: &str,
+        message: impl Into<Box<str>>,
+        retry: Retry,
+    ) -> Self {
+        GraphError {
+            kind,
+            operation: operation.into(),
+            status: None,
+            code: None,
+            message: message.into(),
+            request_id: None,
+            client_request_id: None,
+            retry,
+        }
+    }
+
+    /// Whether a permission is missing, which an administrator grants.
+    pub fn is_permission(&self) -> bool {
+        self.kind == ErrorKind::Permission
+    }
+
+    /// What to do about it, for a person, where that is known.
+    pub fn advice(&self) -> Option<String> {
+        advice::advice(self)
+    }
+
+    fn fmt_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ErrorKind::Settings => f.write_str("these settings cannot work"),
+            ErrorKind::Secret => f.write_str("the client secret could not be read"),
+            ErrorKind::Credential => f.write_str("Entra issued no token"),
+            ErrorKind::Unauthorized => f.write_str("Graph refused a newly issued token"),
+            ErrorKind::Permission => f.write_str("Graph refused: a permission is missing"),
+            ErrorKind::Throttled => f.write_str("Graph asks to wait"),
+            ErrorKind::Unavailable => f.write_str("the service is in trouble"),
+            ErrorKind::Network => f.write_str("no complete answer"),
+            ErrorKind::Garbled => f.write_str("the answer is not what Graph sends"),
+            ErrorKind::Expired => f.write_str("Graph no longer knows the state of the last sync"),
+            ErrorKind::PageExpired => f.write_str("the list of pages broke off"),
+            ErrorKind::NotFound => f.write_str("not found"),
+            ErrorKind::ForeignLink => f.write_str("a link leads to a foreign host"),
+            ErrorKind::Refused => f.write_str("refused"),
+        }
+    }
+}
+
+/// `users/delta: Graph refused: a permission is missing (403 Authorization_RequestDenied): Insufficient privileges
+/// ... To do: ... [request-id ..., client-request-id ...]`
+impl fmt::Display for GraphError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.operation)?;
+        self.fmt_what(f)?;
+        match (self.status, &self.code) {
+            (Some(status), Some(code)) => write!(f, " ({status} {code})")?,
+            (Some(status), None) => write!(f, " ({status})")?,
+            (None, Some(code)) => write!(f, " ({code})")?,
+            (None, None) => {}
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        match self.retry {
+            Retry::After(wait) if !wait.is_zero() => {
+                write!(f, " (to be tried again in {} s)", wait.as_secs_f64().ceil())?;
+            }
+            Retry::Restart => {
+                f.write_str(" (a full resync follows; nothing is removed meanwhile)")?
+            }
+            Retry::RestartRound => f.write_str(" (this round starts again)")?,
+            Retry::Never | Retry::After(_) => {}
+        }
+        if let Some(advice) = self.advice() {
+            write!(f, ". To do: {advice}")?;
+        }
+        match (&self.request_id, &self.client_request_id) {
+            (Some(theirs), Some(ours)) => {
+                write!(f, " [request-id {theirs}, client-request-id {ours}]")
+            }
+            (Some(theirs), None) => write!(f, " [request-id {theirs}]"),
+            (None, Some(ours)) => write!(f, " [client-request-id {ours}]"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for GraphError {}

@@ -1,0 +1,66 @@
+//! Plain lists, page by page: the domains and the organization of a tenant.
+
+use super::Graph;
+use super::client::Fetch;
+use super::delta::place;
+use super::error::{ErrorKind, GraphError, Retry};
+use super::retry::LATER;
+use super::verdict::Purpose;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+
+/// A page of a plain list.
+#[derive(Deserialize)]
+struct ListPage {
+    value: Vec<Map<String, Value>>,
+    #[serde(default, rename = "@odata.nextLink")]
+    next: Option<String>,
+}
+
+impl Graph {
+    /// The domains of the tenant.
+    ///
+    /// # Errors
+    /// The list did not come completely.
+    pub async fn domains(&self) -> Result<Vec<Map<String, Value>>, GraphError> {
+        self.list("domains").await
+    }
+
+    /// The tenant itself.
+    ///
+    /// # Errors
+    /// It did not come.
+    pub async fn organization(&self) -> Result<Map<String, Value>, GraphError> {
+        let operation = "organization";
+        self.list(operation).await?.into_iter().next().ok_or_else(|| {
+            let text = "an empty list, where the tenant itself should stand";
+            GraphError::new(ErrorKind::Garbled, operation, text, Retry::After(LATER))
+        })
+    }
+
+    async fn list(&self, operation: &str) -> Result<Vec<Map<String, Value>>, GraphError> {
+        let mut all = Vec::new();
+        let mut followed = HashSet::new();
+        let mut url = self.client.endpoint(operation, None);
+        loop {
+            let fetch = Fetch { operation, purpose: Purpose::Read, url };
+            let (_, page): (_, ListPage) = self
+                .client
+                .get(&fetch, |body| serde_json::from_slice(body).map_err(|error| place(&error)))
+                .await?;
+            all.extend(page.value);
+            let Some(link) = page.next else { return Ok(all) };
+            url = self.client.trusted(operation, &link)?;
+            if !followed.insert(link) {
+                let text = "the list of pages runs in a circle";
+                return Err(GraphError::new(
+                    ErrorKind::Garbled,
+                    operation,
+                    text,
+                    Retry::After(LATER),
+                ));
+            }
+        }
+    }
+}

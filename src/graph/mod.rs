@@ -1,0 +1,74 @@
+//! The back door: the client of Microsoft Graph.
+//!
+//! [`Graph`] is one connection to one tenant. A stream of objects is read in rounds: a [`Position`] says what to
+//! ask next, a [`Page`] brings objects and the next position, and only the last page of a round brings the position
+//! from which the next round starts. Everything that goes wrong is a [`GraphError`] that says whether and when to
+//! ask again, and only two of its answers ([`Retry::Restart`], [`Retry::RestartRound`]) give up a position.
+//!
+//! One request passes through these files:
+//! [`delta`] or `listing` (what is asked) -> `client` (token, attempts) -> `throttle` (when it may go) ->
+//! `transport` (the wire) -> `verdict` (what a refusal means) -> `retry` (whether to try again) -> [`object`] (what
+//! came). `auth` holds the token, `links` says where a token may be sent, `advice` what an administrator should do.
+//!
+//! Nothing here decides that an object is gone: a page either is complete and well formed, or is an error.
+
+mod advice;
+pub mod auth;
+mod client;
+mod counters;
+pub mod delta;
+pub mod error;
+mod links;
+mod listing;
+pub mod object;
+mod retry;
+mod throttle;
+mod transport;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use auth::TokenInfo;
+pub use counters::Counters;
+pub use delta::{Next, Page, Position, PositionError, RawPage, items};
+pub use error::{ErrorKind, GraphError, Retry};
+pub use object::{Item, ManagerChange, MemberChange, Removal};
+
+use crate::config::settings::ConnectionSettings;
+use std::sync::Arc;
+
+/// One connection to Microsoft Graph. Clones share the token, the request budget and the counters.
+#[derive(Clone)]
+pub struct Graph {
+    client: Arc<client::Client>,
+}
+
+impl Graph {
+    /// Prepares a connection; nothing is sent.
+    ///
+    /// # Errors
+    /// The settings cannot work: plain http to another machine, an unreadable `ca_file`, no root certificates.
+    pub fn new(settings: &ConnectionSettings) -> Result<Graph, GraphError> {
+        Ok(Graph { client: Arc::new(client::Client::new(settings)?) })
+    }
+
+    /// What the access token in use says; fetches one where none is held. Never the token itself.
+    ///
+    /// # Errors
+    /// No token was issued.
+    pub async fn token(&self) -> Result<TokenInfo, GraphError> {
+        Ok(self.client.token().await?.info())
+    }
+
+    /// What was sent so far, over all clones. Only ever grows; see [`Counters::since`].
+    pub fn requests(&self) -> Counters {
+        self.client.counters()
+    }
+}
+
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Graph").finish_non_exhaustive()
+    }
+}
