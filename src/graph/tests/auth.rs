@@ -254,3 +254,41 @@ async fn a_configured_proxy_is_used_and_its_password_not_told() {
     let error = Graph::new(&with).unwrap_err();
     assert!(error.message.contains("proxy") && !error.to_string().contains("hush"), "{error}");
 }
+
+#[tokio::test]
+async fn a_server_with_an_own_certificate_is_trusted_through_ca_file_only() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let tls = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(tls));
+    let server = Server::start_with([last_page()], Some(acceptor)).await;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    std::fs::write(&path, own.cert.pem()).unwrap();
+    let mut with = settings(server.port);
+    let root = Url::parse(&format!("https://localhost:{}/", server.port)).unwrap();
+    (with.graph.authority, with.graph.endpoint) = (root.clone(), root);
+    with.graph.ca_file = Some(path.clone());
+    Graph::new(&with).unwrap().page(&start()).await.unwrap();
+
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&path, other.cert.pem()).unwrap();
+    with.graph.attempts = 1;
+    let error = Graph::new(&with).unwrap().token().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Network);
+    assert!(error.message.contains("certificate"), "{error}");
+}
+
+#[test]
+fn requests_can_be_made_from_any_thread() {
+    fn sendable(_: impl Send) {}
+    let graph = Graph::new(&settings(1)).unwrap();
+    let at = start();
+    sendable((graph.page(&at), graph.page_raw(&at), graph.domains(), graph.organization()));
+    sendable(graph.token());
+}

@@ -136,6 +136,11 @@ async fn patience_ends_and_the_error_says_when_to_ask_again() {
     assert_eq!(server.asked().len(), 4);
     assert_eq!((error.kind, error.status), (ErrorKind::Unavailable, Some(502)));
     assert_eq!(error.retry, Retry::After(60 * SECOND));
+
+    let busy = too_many().header("Retry-After", "7");
+    let (server, graph) = world(vec![busy; 9]).await;
+    let error = graph.page(&delta(&server)).await.unwrap_err();
+    assert_eq!((error.retry, server.asked().len()), (Retry::After(7 * SECOND), 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -301,6 +306,10 @@ async fn no_secret_or_token_stands_in_an_error_or_a_log_line() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
+    // With one subscriber alone, `tracing` asks the thread that first meets a span whether anybody listens, and
+    // that may be the thread of another test, where nobody does.
+    let _second =
+        tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let _guard = tracing::subscriber::set_default(subscriber);
 
     // The client secret never reaches Graph, so Graph cannot echo it; the token endpoint below can.

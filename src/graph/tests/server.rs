@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// The token that is issued first; later ones count on.
 pub(super) const TOKEN: &str = "HUSH-access-token-1";
@@ -117,6 +118,14 @@ impl Drop for Server {
 
 impl Server {
     pub(super) async fn start(script: impl IntoIterator<Item = Reply>) -> Server {
+        Server::start_with(script, None).await
+    }
+
+    /// With TLS, where an acceptor is given.
+    pub(super) async fn start_with(
+        script: impl IntoIterator<Item = Reply>,
+        tls: Option<TlsAcceptor>,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State {
@@ -126,8 +135,13 @@ impl Server {
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move { serve(stream, &shared).await });
+                let (shared, tls) = (Arc::clone(&shared), tls.clone());
+                tokio::spawn(async move {
+                    let Some(tls) = tls else { return serve(stream, &shared).await };
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, &shared).await;
+                    }
+                });
             }
         });
         Server { port, state, task }
@@ -160,7 +174,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, state: &Mutex<State>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &Mutex<State>) {
     while let Some(asked) = receive(&mut stream).await {
         let reply = answer(state, asked);
         match reply.shape {
@@ -183,8 +197,11 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) {
             head.push_str(&format!("Content-Length: {}\r\n\r\n", reply.body.len() + missing));
             out.extend(&reply.body);
         }
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(&out).await.unwrap();
+        // In one piece: two small writes would wait for a delayed acknowledgement.
+        let all = [head.as_bytes(), &out].concat();
+        if stream.write_all(&all).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
         if reply.shape != Shape::Whole {
             return;
         }
@@ -210,7 +227,7 @@ fn answer(state: &Mutex<State>, asked: Asked) -> Reply {
     })
 }
 
-async fn receive(stream: &mut TcpStream) -> Option<Asked> {
+async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Option<Asked> {
     let mut octets = Vec::new();
     let end = loop {
         if let Some(at) = octets.windows(4).position(|w| w == b"\r\n\r\n") {
