@@ -36,6 +36,8 @@ pub enum Syntax {
     DirectoryString,
     /// IA5 or Directory String, `caseExactMatch`.
     CaseExactString,
+    /// Telephone Number, `telephoneNumberMatch`: spaces and hyphens do not matter.
+    TelephoneNumber,
     /// Boolean: `TRUE` or `FALSE`.
     Boolean,
     /// INTEGER or AD's LargeInteger, in decimal.
@@ -64,6 +66,7 @@ impl Syntax {
         match self {
             Syntax::DirectoryString => Some(text::fold(as_text(value)?).into_bytes()),
             Syntax::CaseExactString => Some(text::prepare_exact(as_text(value)?).into_bytes()),
+            Syntax::TelephoneNumber => Some(dialled(&text::fold(as_text(value)?)).into_bytes()),
             Syntax::Boolean => match as_text(value)?.trim() {
                 b if b.eq_ignore_ascii_case("TRUE") => Some(b"TRUE".to_vec()),
                 b if b.eq_ignore_ascii_case("FALSE") => Some(b"FALSE".to_vec()),
@@ -96,7 +99,8 @@ impl Syntax {
     pub fn has_ordering(self) -> bool {
         !matches!(
             self,
-            Syntax::Boolean
+            Syntax::TelephoneNumber
+                | Syntax::Boolean
                 | Syntax::Dn
                 | Syntax::ObjectCategory
                 | Syntax::ObjectClass
@@ -107,7 +111,7 @@ impl Syntax {
 
     /// Whether substrings are defined.
     pub fn has_substrings(self) -> bool {
-        matches!(self, Syntax::DirectoryString | Syntax::CaseExactString)
+        matches!(self, Syntax::DirectoryString | Syntax::CaseExactString | Syntax::TelephoneNumber)
     }
 
     /// A piece of a substrings assertion as it occurs inside a key.
@@ -115,6 +119,7 @@ impl Syntax {
         match self {
             Syntax::DirectoryString => Some(text::fold_piece(as_text(value)?).into_bytes()),
             Syntax::CaseExactString => Some(value.to_vec()),
+            Syntax::TelephoneNumber => Some(dialled(&text::fold(as_text(value)?)).into_bytes()),
             _ => None,
         }
     }
@@ -128,6 +133,13 @@ impl Syntax {
 
 fn as_text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()
+}
+
+/// A folded telephone number without what does not matter in it (RFC 4518 2.6.3):
+/// hyphens of all kinds and spaces.
+fn dialled(folded: &str) -> String {
+    let insignificant = |c: char| matches!(c, ' ' | '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+    folded.chars().filter(|c| !insignificant(*c)).collect()
 }
 
 fn integer(value: &[u8]) -> Option<i64> {
@@ -278,6 +290,16 @@ mod tests {
         let sid = id.cloud_sid();
         assert_eq!(Syntax::Sid.key(sid.to_string().as_bytes()), Syntax::Sid.key(&sid.octets()));
         assert_eq!(Syntax::Sid.key(b"nonsense"), None);
+    }
+
+    #[test]
+    fn telephone_numbers_compare_without_spaces_and_hyphens() {
+        let key = |v: &str| Syntax::TelephoneNumber.key(v.as_bytes());
+        assert_eq!(key("+47 22-00 00 00"), key("+4722000000"));
+        assert_eq!(key(" +1 (555) 010\u{2010}0199 x12"), Some(b"+1(555)0100199x12".to_vec()));
+        assert_ne!(key("+47 22"), key("47 22"));
+        assert_eq!(Syntax::TelephoneNumber.piece(b"00 - 00"), Some(b"0000".to_vec()));
+        assert_eq!(key("+47 22 AB"), key("+4722ab"));
     }
 
     #[test]

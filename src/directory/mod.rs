@@ -10,4 +10,5 @@ pub mod ids;
 pub mod kind;
 pub mod predicate;
 pub mod schema;
+pub mod subschema;
 pub mod text;

@@ -239,6 +239,7 @@ fn names_equality_of(rule: &str, syntax: Syntax) -> bool {
     let (name, oid) = match syntax {
         Syntax::DirectoryString => ("caseIgnoreMatch", "2.5.13.2"),
         Syntax::CaseExactString => ("caseExactMatch", "2.5.13.5"),
+        Syntax::TelephoneNumber => ("telephoneNumberMatch", "2.5.13.20"),
         Syntax::Boolean => ("booleanMatch", "2.5.13.13"),
         Syntax::Integer => ("integerMatch", "2.5.13.14"),
         Syntax::GeneralizedTime => ("generalizedTimeMatch", "2.5.13.27"),

@@ -6,6 +6,7 @@ use super::delta::place;
 use super::error::{ErrorKind, GraphError, Retry};
 use super::retry::LATER;
 use super::verdict::Purpose;
+use crate::directory::ids::ObjectId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -24,7 +25,7 @@ impl Graph {
     /// # Errors
     /// The list did not come completely.
     pub async fn domains(&self) -> Result<Vec<Map<String, Value>>, GraphError> {
-        self.list("domains").await
+        self.list("domains", "domains", None).await
     }
 
     /// The tenant itself.
@@ -33,16 +34,32 @@ impl Graph {
     /// It did not come.
     pub async fn organization(&self) -> Result<Map<String, Value>, GraphError> {
         let operation = "organization";
-        self.list(operation).await?.into_iter().next().ok_or_else(|| {
+        self.list(operation, operation, None).await?.into_iter().next().ok_or_else(|| {
             let text = "an empty list, where the tenant itself should stand";
             GraphError::new(ErrorKind::Garbled, operation, text, Retry::After(LATER))
         })
     }
 
-    async fn list(&self, operation: &str) -> Result<Vec<Map<String, Value>>, GraphError> {
+    /// The ids of a group's direct members, whatever they are.
+    ///
+    /// # Errors
+    /// The list did not come completely.
+    pub async fn members(&self, group: ObjectId) -> Result<Vec<ObjectId>, GraphError> {
+        let path = format!("groups/{group}/members");
+        let listed = self.list("groups/members", &path, Some("$select=id&$top=999")).await?;
+        let ids = listed.iter().filter_map(|member| member.get("id")?.as_str()?.parse().ok());
+        Ok(ids.collect())
+    }
+
+    async fn list(
+        &self,
+        operation: &str,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<Vec<Map<String, Value>>, GraphError> {
         let mut all = Vec::new();
         let mut followed = HashSet::new();
-        let mut url = self.client.endpoint(operation, None);
+        let mut url = self.client.endpoint(path, query);
         loop {
             let fetch = Fetch { operation, purpose: Purpose::Read, url };
             let (_, page): (_, ListPage) = self

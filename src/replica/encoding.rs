@@ -197,6 +197,11 @@ pub struct Slot<'a> {
 }
 
 impl<'a> View<'a> {
+    /// The view of no entry: no name, no attribute.
+    pub(super) fn empty() -> Self {
+        View { bytes: &[], dn: "", slots: &[], body: &[], user: 0 }
+    }
+
     /// Reads the fixed part; `None` where the octets are no stored entry.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let (header, rest) = bytes.split_at_checked(HEADER)?;

@@ -1,6 +1,24 @@
 //! The stored copy: what Graph said, the entries made of it, and the indexes over
-//! them, in one redb file. Readers cannot write.
+//! them, in one redb file. Two families of tables: `source` is what Graph said,
+//! entries are derived from it. [`Reader`] has no way to write.
 
+pub mod connection;
 pub mod encoding;
+mod entries;
+pub mod error;
 pub mod ids;
+mod keys;
+pub mod log;
+pub mod open;
+mod postings;
 pub mod reader;
+pub mod source;
+mod tables;
+mod upgrade;
+pub mod writer;
+
+pub use error::{Error, OpenError};
+pub use ids::{Ids, Number};
+pub use open::open;
+pub use reader::{Context, Reader, Snapshot, StoredEntry};
+pub use writer::{Transaction, Writer};

@@ -1,22 +1,29 @@
-//! Reading: one snapshot per search. (Signatures; the bodies follow.)
+//! Reading: a handle that cannot write, and the snapshots it opens.
 
-use super::encoding::{Slot, View};
+use super::connection::ConnectionState;
+use super::encoding::{Slot, View, values_of};
+use super::error::Error;
 use super::ids::{Ids, Number};
+use super::keys::{self, linked};
+use super::source::{self, Space};
+use super::tables::{self, ReadTables};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::entry::Values;
 use crate::directory::filter::Substrings;
+use crate::directory::schema;
+use arc_swap::ArcSwap;
+use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use roaring::RoaringBitmap;
+use std::cell::OnceCell;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Why the stored copy cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the replica cannot be read: {0}")]
-pub struct ReadError(pub String);
-
-/// A handle that opens snapshots. Cheap to clone; it cannot write.
+/// A handle that opens snapshots. Cheap to clone; it has no way to write.
 #[derive(Clone)]
-pub struct Reader {}
+pub struct Reader {
+    current: Arc<ArcSwap<Snapshot>>,
+}
 
 /// A tenant's part of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,112 +39,364 @@ pub struct Context {
     pub entry: Option<Number>,
 }
 
-/// The published state at one instant.
-pub struct Snapshot {}
+/// The published state at one instant: all of a pass or nothing of it.
+pub struct Snapshot {
+    pub(super) tables: ReadTables,
+    contexts: Vec<Context>,
+    connections: Vec<(u16, ConnectionState)>,
+    /// Containers and the base each stands below.
+    containers: Vec<(Number, Number)>,
+    sequence: u64,
+}
 
 impl Reader {
-    /// The newest published state.
+    pub(super) fn new(database: &Database) -> Result<Self, Error> {
+        Ok(Reader { current: Arc::new(ArcSwap::from_pointee(Snapshot::open(database)?)) })
+    }
+
+    /// The newest published state. Held for one search, and while its client reads the
+    /// answer; pages that later passes free are not reused meanwhile.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        unimplemented!()
+        self.current.load_full()
+    }
+
+    pub(super) fn refresh(&self, database: &Database) -> Result<(), Error> {
+        self.current.store(Arc::new(Snapshot::open(database)?));
+        Ok(())
     }
 }
 
-#[allow(unused_variables, reason = "signatures only for now")]
 impl Snapshot {
+    fn open(database: &Database) -> Result<Self, Error> {
+        let txn = database.begin_read()?;
+        let tables = ReadTables::open(&txn)?;
+        let mut contexts = Vec::new();
+        let mut connections = Vec::new();
+        let mut containers = Vec::new();
+        for row in tables.connections.iter()? {
+            let (number, state) = row?;
+            let state = ConnectionState::read(state.value())?;
+            if state.configured {
+                let base =
+                    Dn::parse(&state.base).map_err(|_| Error::Damaged("a connection's base"))?;
+                let entry = state.structure.first().copied();
+                contexts.push(Context { connection: number.value(), key: base.key(), base, entry });
+                if let Some((base, rest)) = state.structure.split_first() {
+                    containers.extend(rest.iter().map(|container| (*container, *base)));
+                }
+            }
+            connections.push((number.value(), state));
+        }
+        let sequence = match tables.meta.get("sequence")? {
+            Some(octets) => octets.value().first_chunk().map_or(0, |b| u64::from_le_bytes(*b)),
+            None => 0,
+        };
+        Ok(Snapshot { tables, contexts, connections, containers, sequence })
+    }
+
     /// The configured connections' parts of the tree.
     pub fn contexts(&self) -> &[Context] {
-        unimplemented!()
+        &self.contexts
     }
+
+    /// The state of every connection that the file knows, by number.
+    pub fn connections(&self) -> &[(u16, ConnectionState)] {
+        &self.connections
+    }
+
     /// Counts commits: answers from snapshots with the same number are equal.
     pub fn sequence(&self) -> u64 {
-        unimplemented!()
+        self.sequence
     }
+
+    /// How many entries there are.
+    pub fn len(&self) -> Result<u64, Error> {
+        Ok(self.tables.entries.len()?)
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.len()? == 0)
+    }
+
     /// The published entry with this name.
-    pub fn number(&self, name: &DnKey) -> Result<Option<Number>, ReadError> {
-        unimplemented!()
+    pub fn number(&self, name: &DnKey) -> Result<Option<Number>, Error> {
+        Ok(self.tables.names.get(name.as_bytes())?.map(|number| number.value()))
     }
+
     /// An entry.
-    pub fn entry(&self, number: Number) -> Result<Option<StoredEntry<'_>>, ReadError> {
-        unimplemented!()
+    pub fn entry(&self, number: Number) -> Result<Option<StoredEntry<'_>>, Error> {
+        let Some(octets) = self.tables.entries.get(number)? else { return Ok(None) };
+        if View::new(octets.value()).is_none() {
+            return Err(Error::Damaged("an entry"));
+        }
+        Ok(Some(StoredEntry { snapshot: self, number, octets, wide: OnceCell::new() }))
     }
+
     /// The entry directly above one of the few entries that have others below them
     /// (bases and containers); `None` for bases and for numbers of other entries.
     pub fn container_parent(&self, number: Number) -> Option<Number> {
-        unimplemented!()
+        self.containers.iter().find(|(container, _)| *container == number).map(|(_, base)| *base)
     }
+
     /// All entries.
-    pub fn all(&self) -> Result<Ids, ReadError> {
-        unimplemented!()
+    pub fn all(&self) -> Result<Ids, Error> {
+        self.present(linked().object_class)
     }
+
     /// Entries that have the attribute.
-    pub fn present(&self, attribute: AttributeId) -> Result<Ids, ReadError> {
-        unimplemented!()
+    pub fn present(&self, attribute: AttributeId) -> Result<Ids, Error> {
+        self.tables.present.get(&keys::present(attribute))
     }
-    /// Entries with a value that has this key. For `member`, `memberOf`, `manager` the
-    /// key is that of the DN. Exact.
-    pub fn equal(&self, attribute: AttributeId, key: &[u8]) -> Result<Ids, ReadError> {
-        unimplemented!()
+
+    /// How many entries [`Snapshot::equal`] would give, at most; cheap.
+    pub fn count_equal(&self, attribute: AttributeId, key: &[u8]) -> Result<usize, Error> {
+        if linked().is_linked(attribute) {
+            return Ok(self.equal(attribute, key)?.len());
+        }
+        self.tables.equal.count(&keys::equal(attribute, key))
     }
-    /// Entries with a value whose key lies in the range. Exact. Not for DN syntax.
+
+    /// Entries with a value that has this key. Exact. For `member`, `memberOf`,
+    /// `manager` and `directReports` the key is that of the DN.
+    pub fn equal(&self, attribute: AttributeId, key: &[u8]) -> Result<Ids, Error> {
+        let linked = linked();
+        if !linked.is_linked(attribute) {
+            return self.tables.equal.get(&keys::equal(attribute, key));
+        }
+        let Some(number) = self.number(&DnKey::from_bytes(key))? else { return Ok(Ids::default()) };
+        if attribute == linked.distinguished_name || attribute == linked.entry_dn {
+            return Ok(Ids::Few(vec![number]));
+        }
+        if attribute == linked.manager {
+            return Ok(self.links(Space::Reports, number)?.and(&self.present(linked.manager)?));
+        }
+        if attribute == linked.direct_reports {
+            return self.managers_of(number);
+        }
+        self.step(attribute, number)
+    }
+
+    /// Entries with a value whose key lies in the range. Exact. Not for linked DNs.
     pub fn range(
         &self,
         attribute: AttributeId,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-    ) -> Result<Ids, ReadError> {
-        unimplemented!()
+    ) -> Result<Ids, Error> {
+        let row = |key: &[u8]| keys::equal(attribute, key);
+        let (first, behind) = (row(&[]), keys::after_prefix(&row(&[])));
+        let from = from.map(row);
+        let to = to.map(row);
+        let from = match &from {
+            Bound::Unbounded => Bound::Included(first.as_slice()),
+            Bound::Included(key) => Bound::Included(key.as_slice()),
+            Bound::Excluded(key) => Bound::Excluded(key.as_slice()),
+        };
+        let to = match (&to, &behind) {
+            (Bound::Included(key), _) => Bound::Included(key.as_slice()),
+            (Bound::Excluded(key), _) => Bound::Excluded(key.as_slice()),
+            (Bound::Unbounded, Some(behind)) => Bound::Excluded(behind.as_slice()),
+            (Bound::Unbounded, None) => Bound::Unbounded,
+        };
+        self.tables.equal.union(from, to, &|_| true)
     }
+
     /// Entries with a value whose key starts so. Exact.
-    pub fn prefix(&self, attribute: AttributeId, prefix: &[u8]) -> Result<Ids, ReadError> {
-        unimplemented!()
+    pub fn prefix(&self, attribute: AttributeId, prefix: &[u8]) -> Result<Ids, Error> {
+        match keys::after_prefix(prefix) {
+            Some(behind) => {
+                self.range(attribute, Bound::Included(prefix), Bound::Excluded(&behind))
+            }
+            None => self.range(attribute, Bound::Included(prefix), Bound::Unbounded),
+        }
     }
+
     /// Entries that may have a matching value; the flag says whether all of them do.
     pub fn substrings(
         &self,
         attribute: AttributeId,
         pieces: &Substrings,
-    ) -> Result<(Ids, bool), ReadError> {
-        unimplemented!()
+    ) -> Result<(Ids, bool), Error> {
+        if let Substrings { initial: Some(initial), any, last: None } = pieces
+            && any.is_empty()
+        {
+            return Ok((self.prefix(attribute, initial)?, true));
+        }
+        let indexed = schema::standard().get(attribute).is_some_and(|a| a.substrings_index);
+        let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
+        let grams: Vec<[u8; 5]> = all.flat_map(|piece| keys::grams(attribute, piece)).collect();
+        if !indexed || grams.is_empty() {
+            return Ok((self.keys_matching(attribute, &|key| pieces.match_key(key))?, true));
+        }
+        let mut counted = Vec::with_capacity(grams.len());
+        for gram in grams {
+            match self.tables.grams.count(&gram)? {
+                0 => return Ok((Ids::default(), true)),
+                count => counted.push((count, gram)),
+            }
+        }
+        // The rarest few narrow the set nearly as well as all of them would.
+        counted.sort_unstable();
+        let mut found: Option<Ids> = None;
+        for (_, gram) in counted.iter().take(4) {
+            let set = self.tables.grams.get(gram)?;
+            found = Some(match found {
+                None => set,
+                Some(found) => found.and(&set),
+            });
+        }
+        Ok((found.unwrap_or_default(), false))
     }
+
     /// Entries with a value whose key satisfies `test`; looks at every distinct key.
+    /// Exact.
     pub fn keys_matching(
         &self,
         attribute: AttributeId,
         test: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Ids, ReadError> {
-        unimplemented!()
+    ) -> Result<Ids, Error> {
+        let first = keys::equal(attribute, &[]);
+        let behind = keys::after_prefix(&first);
+        let to = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.tables.equal.union(Bound::Included(&first), to, &|row| row.get(2..).is_some_and(test))
     }
+
     /// The entries from which the DN with this key is reached over `member` (groups
-    /// that contain it, directly or nested) or `memberOf` (what it contains).
-    pub fn in_chain(&self, attribute: AttributeId, key: &[u8]) -> Result<Ids, ReadError> {
-        unimplemented!()
+    /// that contain it, directly or nested) or `memberOf` (what it contains, likewise),
+    /// `manager` (all below that manager) or `directReports`. Exact; ends on cycles.
+    pub fn in_chain(&self, attribute: AttributeId, key: &[u8]) -> Result<Ids, Error> {
+        let Some(start) = self.number(&DnKey::from_bytes(key))? else { return Ok(Ids::default()) };
+        let linked = linked();
+        let step = |number| {
+            if attribute == linked.manager {
+                self.links(Space::Reports, number)?.and(&self.present(linked.manager)?);
+                return Ok(self.links(Space::Reports, number)?.and(&self.present(linked.manager)?));
+            }
+            if attribute == linked.direct_reports {
+                return self.managers_of(number);
+            }
+            self.step(attribute, number)
+        };
+        if ![linked.member, linked.member_of, linked.manager, linked.direct_reports]
+            .contains(&attribute)
+        {
+            return self.equal(attribute, key);
+        }
+        let mut seen = RoaringBitmap::new();
+        let mut open = vec![start];
+        while let Some(number) = open.pop() {
+            for next in step(number)?.iter() {
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        Ok(Ids::Many(seen))
+    }
+
+    /// One step against the arrow: `(member=n)` gives the groups of n, `(memberOf=n)`
+    /// the members of n. Edges are what Graph said; an entry that is not published, or
+    /// a group whose members are not served, has no part in them.
+    fn step(&self, attribute: AttributeId, number: Number) -> Result<Ids, Error> {
+        let linked = linked();
+        if attribute == linked.member {
+            return Ok(self.links(Space::Groups, number)?.and(&self.present(linked.member)?));
+        }
+        if attribute == linked.member_of {
+            let serves_members =
+                self.entry(number)?.is_some_and(|entry| entry.view().slot(linked.member).is_some());
+            if serves_members {
+                return Ok(self
+                    .links(Space::Members, number)?
+                    .and(&self.present(linked.member_of)?));
+            }
+        }
+        Ok(Ids::default())
+    }
+
+    fn managers_of(&self, number: Number) -> Result<Ids, Error> {
+        let Some(entry) = self.entry(number)? else { return Ok(Ids::default()) };
+        let dn = entry.values(linked().manager).next().map(<[u8]>::to_vec);
+        let name = dn.and_then(|dn| String::from_utf8(dn).ok()).and_then(|dn| Dn::parse(&dn).ok());
+        let manager = match name {
+            Some(name) => self.number(&name.key())?,
+            None => None,
+        };
+        Ok(manager.into_iter().collect())
+    }
+
+    fn links(&self, space: Space, number: Number) -> Result<Ids, Error> {
+        self.tables.links.get(&source::link_key(space, number))
     }
 }
 
 /// An entry inside a snapshot.
 pub struct StoredEntry<'s> {
     snapshot: &'s Snapshot,
+    number: Number,
+    octets: AccessGuard<'static, &'static [u8]>,
+    wide: OnceCell<Vec<(AttributeId, Vec<u8>)>>,
 }
 
 impl StoredEntry<'_> {
     /// The entry's number.
     pub fn number(&self) -> Number {
-        unimplemented!()
+        self.number
     }
+
     /// The entry in place.
     pub fn view(&self) -> View<'_> {
-        unimplemented!()
+        // Checked when the entry was opened.
+        View::new(self.octets.value()).unwrap_or_else(View::empty)
     }
+
     /// The `PartialAttribute` TLV of a slot, wherever it lies.
-    pub fn tlv<'a>(&'a self, slot: &Slot<'a>) -> Result<&'a [u8], ReadError> {
-        let _ = (slot, self.snapshot);
-        unimplemented!()
+    pub fn tlv<'a>(&'a self, slot: &Slot<'a>) -> Result<&'a [u8], Error> {
+        match slot.tlv {
+            Some(tlv) => Ok(tlv),
+            None => self
+                .wide()?
+                .iter()
+                .find(|(id, _)| *id == slot.id)
+                .map(|(_, tlv)| tlv.as_slice())
+                .ok_or(Error::Damaged("a wide attribute")),
+        }
+    }
+
+    fn wide(&self) -> Result<&[(AttributeId, Vec<u8>)], Error> {
+        if let Some(wide) = self.wide.get() {
+            return Ok(wide);
+        }
+        let mut all = Vec::new();
+        for row in self.snapshot.tables.wide.range((self.number, 0u16)..=(self.number, u16::MAX))? {
+            let (key, tlv) = row?;
+            all.push((AttributeId(key.value().1), tlv.value().to_vec()));
+        }
+        Ok(self.wide.get_or_init(|| all))
     }
 }
 
 impl Values for StoredEntry<'_> {
     fn values(&self, attribute: AttributeId) -> impl Iterator<Item = &[u8]> {
-        let _ = attribute;
-        std::iter::empty()
+        let tlv = self.view().slot(attribute).and_then(|slot| match slot.tlv {
+            Some(_) => self.inline_tlv(attribute),
+            None => self
+                .wide()
+                .ok()?
+                .iter()
+                .find(|(id, _)| *id == attribute)
+                .map(|(_, tlv)| tlv.as_slice()),
+        });
+        tlv.into_iter().flat_map(values_of)
     }
 }
+
+impl StoredEntry<'_> {
+    fn inline_tlv(&self, attribute: AttributeId) -> Option<&[u8]> {
+        View::new(self.octets.value())?.slot(attribute)?.tlv
+    }
+}
+
+/// What the tables of a snapshot are called in errors and in `status`.
+pub const FORMAT: u32 = tables::FORMAT;

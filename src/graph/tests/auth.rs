@@ -2,6 +2,7 @@
 
 use super::server::{Reply, Server, TOKEN};
 use super::*;
+use crate::config::secret::ProxyUrl;
 use crate::graph::{ErrorKind, Retry};
 
 fn issued(token: &str, expires_in: &str) -> Reply {
@@ -244,13 +245,14 @@ async fn a_configured_proxy_is_used_and_its_password_not_told() {
     let proxy = Server::start([last_page()]).await;
     let mut with = settings(9);
     let url = format!("http://user:hush-pw@127.0.0.1:{}/", proxy.port);
-    with.graph.proxy = Some(Url::parse(&url).unwrap());
+    with.graph.proxy = Some(ProxyUrl::new(Url::parse(&url).unwrap()));
     let graph = Graph::new(&with).unwrap();
     graph.page(&start()).await.unwrap();
     assert!(proxy.asked()[0].line.starts_with("GET http://127.0.0.1:9/v1.0/users/delta?"));
     assert!(proxy.asked()[0].header("proxy-authorization").is_some());
 
-    with.graph.proxy = Some(Url::parse("socks5://user:hush-pw@127.0.0.1:1/").unwrap());
+    with.graph.proxy =
+        Some(ProxyUrl::new(Url::parse("socks5://user:hush-pw@127.0.0.1:1/").unwrap()));
     let error = Graph::new(&with).unwrap_err();
     assert!(error.message.contains("proxy") && !error.to_string().contains("hush"), "{error}");
 }

@@ -236,3 +236,19 @@ async fn work_is_counted_over_all_clones() {
     assert_eq!((done.requests, done.retries, done.throttle_waits), (3, 1, 0));
     assert!(done.bytes > 100);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_members_of_a_group_are_listed_to_the_last_page() {
+    let (server, graph) = world([]).await;
+    let link = format!("{}v1.0/groups/x/members?$skiptoken=2", server.root());
+    server.script([
+        Reply::json(&format!(r#"{{"value":[{{"id":"{ID}"}}],"@odata.nextLink":"{link}"}}"#)),
+        Reply::json(&format!(r#"{{"value":[{{"id":"{MANAGER}"}}]}}"#)),
+        graph_error(403, "Authorization_RequestDenied"),
+    ]);
+    assert_eq!(graph.members(id(ID)).await.unwrap(), [id(ID), id(MANAGER)]);
+    let line = format!("GET /v1.0/groups/{ID}/members?$select=id&$top=999 HTTP/1.1");
+    assert_eq!(server.asked()[0].line, line);
+    let error = graph.members(id(ID)).await.unwrap_err();
+    assert!(error.to_string().contains("GroupMember.Read.All"), "{error}");
+}

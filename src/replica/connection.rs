@@ -1,0 +1,78 @@
+//! What is kept of a connection beside its objects: links, rounds under way, times.
+
+use super::error::Error;
+use super::ids::Number;
+use crate::directory::kind::Kind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The state of one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ConnectionState {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its base, as text.
+    pub base: String,
+    /// Whether the configuration still has it.
+    pub configured: bool,
+    /// Base and containers, once a first complete sync is published; empty before.
+    pub structure: Vec<Number>,
+    /// The tenant's id, as Graph said it.
+    pub tenant: Option<String>,
+    /// What the entries were derived by; another value means: derive anew.
+    pub mapping: String,
+    /// Delta links by kind ([`Kind::plural`]).
+    pub links: BTreeMap<String, Link>,
+    /// Rounds under way, by kind.
+    pub rounds: BTreeMap<String, Round>,
+    /// Unix time of the end of the last pass that was committed.
+    pub last_success: Option<i64>,
+    /// Unix time of the end of the last full enumeration.
+    pub last_full: Option<i64>,
+}
+
+/// Where the next delta round of a stream starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The delta link, as received.
+    pub position: String,
+    /// What the stream selects; another value means: enumerate anew.
+    pub select: String,
+}
+
+/// A round that is being staged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Whether it enumerates everything: what it does not name is gone at its end.
+    pub full: bool,
+    /// Where it started.
+    pub start: String,
+    /// What to request next; `None` when the round is complete.
+    pub next: Option<String>,
+    /// The delta link that ended it.
+    pub delta: Option<String>,
+    /// What the stream selects.
+    pub select: String,
+    /// How many pages are staged.
+    pub pages: u32,
+}
+
+impl ConnectionState {
+    /// Whether a first complete sync has been published.
+    pub fn is_published(&self) -> bool {
+        !self.structure.is_empty()
+    }
+
+    /// The round of a stream that is under way.
+    pub fn round(&self, kind: Kind) -> Option<&Round> {
+        self.rounds.get(kind.plural())
+    }
+
+    pub(super) fn read(octets: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(octets).map_err(|_| Error::Damaged("a connection's state"))
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,204 @@
+//! Writing entries and everything that finds them.
+
+use super::encoding::{Encoded, View, values_of};
+use super::error::Error;
+use super::ids::Number;
+use super::keys;
+use super::writer::Transaction;
+use crate::directory::attribute::AttributeId;
+use crate::directory::dn::{Dn, DnKey};
+use redb::ReadableTable;
+use std::collections::BTreeMap;
+
+type Tlvs = BTreeMap<AttributeId, Vec<u8>>;
+
+impl Transaction<'_> {
+    /// The stored form of a published entry.
+    pub fn stored(&self, number: Number) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.tables.entries.get(number)?.map(|octets| octets.value().to_vec()))
+    }
+
+    /// The name of a published entry, as text.
+    pub fn name_of(&self, number: Number) -> Result<Option<String>, Error> {
+        let octets = self.tables.entries.get(number)?;
+        Ok(octets.and_then(|octets| View::new(octets.value()).map(|view| view.dn().to_owned())))
+    }
+
+    /// The entry that has a name.
+    pub fn named(&self, name: &DnKey) -> Result<Option<Number>, Error> {
+        Ok(self.tables.names.get(name.as_bytes())?.map(|number| number.value()))
+    }
+
+    /// Reserves a name for an entry that is put later in this pass.
+    pub fn claim_name(&mut self, name: &DnKey, number: Number) -> Result<(), Error> {
+        self.tables.names.insert(name.as_bytes(), number)?;
+        Ok(())
+    }
+
+    /// Frees a name, should the entry have it.
+    pub fn release_name(&mut self, name: &DnKey, number: Number) -> Result<(), Error> {
+        if self.named(name)? == Some(number) {
+            self.tables.names.remove(name.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The object that has an account name (folded).
+    pub fn account_holder(&self, connection: u16, account: &str) -> Result<Option<Number>, Error> {
+        let key = account_key(connection, account);
+        Ok(self.tables.accounts.get(key.as_slice())?.map(|number| number.value()))
+    }
+
+    /// Gives an account name (folded) to an object.
+    pub fn claim_account(
+        &mut self,
+        connection: u16,
+        account: &str,
+        number: Number,
+    ) -> Result<(), Error> {
+        self.tables.accounts.insert(account_key(connection, account).as_slice(), number)?;
+        Ok(())
+    }
+
+    /// Frees an account name, should the object have it.
+    pub fn release_account(
+        &mut self,
+        connection: u16,
+        account: &str,
+        number: Number,
+    ) -> Result<(), Error> {
+        if self.account_holder(connection, account)? == Some(number) {
+            self.tables.accounts.remove(account_key(connection, account).as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Whether the entry is stored otherwise than encoded here.
+    pub fn differs(&self, number: Number, encoded: &Encoded) -> Result<bool, Error> {
+        match self.tables.entries.get(number)? {
+            Some(octets) if octets.value() == encoded.entry.as_slice() => {}
+            _ => return Ok(true),
+        }
+        for (id, tlv) in &encoded.wide {
+            match self.tables.wide.get((number, id.0))? {
+                Some(stored) if stored.value() == tlv.as_slice() => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Stores an entry, new or changed, with its name and its index rows.
+    pub fn put_entry(&mut self, number: Number, encoded: &Encoded) -> Result<(), Error> {
+        let old = self.take_entry(number)?;
+        let view = View::new(&encoded.entry).ok_or(Error::Damaged("an entry being written"))?;
+        let new_tlvs = tlvs(&view, &encoded.wide);
+        let old_tlvs = old.as_ref().map(|(_, tlvs)| tlvs);
+        self.index(number, old_tlvs, Some(&new_tlvs))?;
+        let old_dn = old.as_ref().map(|(dn, _)| dn.as_str());
+        if old_dn != Some(view.dn()) {
+            if let Some(old_dn) = old_dn {
+                self.release_name(&key_of(old_dn)?, number)?;
+            }
+        }
+        self.claim_name(&key_of(view.dn())?, number)?;
+        self.tables.entries.insert(number, encoded.entry.as_slice())?;
+        for (id, tlv) in &encoded.wide {
+            self.tables.wide.insert((number, id.0), tlv.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Removes an entry; the flag tells whether there was one.
+    pub fn remove_entry(&mut self, number: Number) -> Result<bool, Error> {
+        let Some((dn, old)) = self.take_entry(number)? else { return Ok(false) };
+        self.index(number, Some(&old), None)?;
+        self.release_name(&key_of(&dn)?, number)?;
+        Ok(true)
+    }
+
+    fn take_entry(&mut self, number: Number) -> Result<Option<(String, Tlvs)>, Error> {
+        let Some(octets) =
+            self.tables.entries.remove(number)?.map(|octets| octets.value().to_vec())
+        else {
+            return Ok(None);
+        };
+        let view = View::new(&octets).ok_or(Error::Damaged("an entry"))?;
+        let mut wide = Vec::new();
+        if view.has_wide() {
+            for row in
+                self.tables.wide.extract_from_if((number, 0)..=(number, u16::MAX), |_, _| true)?
+            {
+                let (key, tlv) = row?;
+                wide.push((AttributeId(key.value().1), tlv.value().to_vec()));
+            }
+        }
+        Ok(Some((view.dn().to_owned(), tlvs(&view, &wide))))
+    }
+
+    /// Changes the index from one set of attributes to another; equal ones cost nothing.
+    fn index(
+        &mut self,
+        number: Number,
+        old: Option<&Tlvs>,
+        new: Option<&Tlvs>,
+    ) -> Result<(), Error> {
+        let empty = Tlvs::new();
+        let (old, new) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
+        for (id, tlv) in old {
+            match new.get(id) {
+                Some(other) if other == tlv => {}
+                other => {
+                    self.index_values(number, *id, tlv, false)?;
+                    if other.is_none() {
+                        self.present.change(&keys::present(*id), number, false)?;
+                    }
+                }
+            }
+        }
+        for (id, tlv) in new {
+            match old.get(id) {
+                Some(other) if other == tlv => {}
+                other => {
+                    self.index_values(number, *id, tlv, true)?;
+                    if other.is_none() {
+                        self.present.change(&keys::present(*id), number, true)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn index_values(
+        &mut self,
+        number: Number,
+        id: AttributeId,
+        tlv: &[u8],
+        add: bool,
+    ) -> Result<(), Error> {
+        for value in values_of(tlv) {
+            let Some((key, grams)) = keys::value_key(self.schema, id, value) else { continue };
+            self.equal.change(&keys::equal(id, &key), number, add)?;
+            if grams {
+                for gram in keys::grams(id, &key) {
+                    self.grams.change(&gram, number, add)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tlvs(view: &View<'_>, wide: &[(AttributeId, Vec<u8>)]) -> Tlvs {
+    let inline = view.slots().filter_map(|slot| slot.tlv.map(|tlv| (slot.id, tlv.to_vec())));
+    inline.chain(wide.iter().cloned()).collect()
+}
+
+fn key_of(dn: &str) -> Result<DnKey, Error> {
+    Dn::parse(dn).map(|dn| dn.key()).map_err(|_| Error::Damaged("an entry's name"))
+}
+
+fn account_key(connection: u16, account: &str) -> Vec<u8> {
+    [connection.to_be_bytes().as_slice(), account.as_bytes()].concat()
+}

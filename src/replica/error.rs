@@ -1,0 +1,63 @@
+//! What can go wrong with the stored copy.
+
+use std::path::PathBuf;
+
+/// Why the stored copy cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(
+        "{0}: the replica is in use by another process; stop that one, or ask it: commands talk to the running daemon through its admin socket"
+    )]
+    InUse(PathBuf),
+    /// Written by a newer entraldap.
+    #[error(
+        "{path}: the replica has format {found}, this program knows formats up to {known}; run the newer entraldap, or move the file away and sync anew (nothing was changed)"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// Some other file.
+    #[error(
+        "{0}: not a replica written by entraldap; name another path in [replica] (nothing was changed)"
+    )]
+    Foreign(PathBuf),
+    /// The file cannot be read or created.
+    #[error("{path}: {reason}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the system or redb says, with a remedy where one is known.
+        reason: String,
+    },
+}
+
+/// Why the stored copy cannot be read or written. The published state is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The storage engine says so: a full disk, an I/O error, a damaged file.
+    #[error("the replica file: {0}")]
+    Storage(String),
+    /// Octets in the file are not what this program writes.
+    #[error(
+        "the replica file is damaged ({0}); move it away and restart: the tenant is then synced anew"
+    )]
+    Damaged(&'static str),
+}
+
+macro_rules! storage {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Error::Storage(redb::Error::from(error).to_string())
+            }
+        }
+    )*};
+}
+
+storage!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);

@@ -1,0 +1,95 @@
+//! What an entry is indexed by. Pure: no I/O, no clock.
+
+use crate::directory::attribute::{AttributeId, Syntax};
+use crate::directory::schema::{self, Schema};
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+/// Longer keys are cut: no Graph property comes near.
+const MAX_KEY: usize = 8192;
+
+/// The attributes whose DNs are looked up through the edges between objects, not
+/// through an index of texts that a renamed group would rewrite ten thousand times.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Linked {
+    pub(super) member: AttributeId,
+    pub(super) member_of: AttributeId,
+    pub(super) manager: AttributeId,
+    pub(super) direct_reports: AttributeId,
+    pub(super) distinguished_name: AttributeId,
+    pub(super) entry_dn: AttributeId,
+    pub(super) object_class: AttributeId,
+}
+
+/// The linked attributes of the standard schema.
+pub(super) fn linked() -> &'static Linked {
+    static LINKED: OnceLock<Linked> = OnceLock::new();
+    LINKED.get_or_init(|| {
+        // A number that no attribute has, should the schema lack one of them.
+        let id = |name: &str| {
+            schema::standard().attribute(name.as_bytes()).map_or(AttributeId(u16::MAX), |a| a.id)
+        };
+        Linked {
+            member: id("member"),
+            member_of: id("memberOf"),
+            manager: id("manager"),
+            direct_reports: id("directReports"),
+            distinguished_name: id("distinguishedName"),
+            entry_dn: id("entryDN"),
+            object_class: id("objectClass"),
+        }
+    })
+}
+
+impl Linked {
+    /// Whether the attribute has no entries in the equality index.
+    pub(super) fn is_linked(&self, id: AttributeId) -> bool {
+        [
+            self.member,
+            self.member_of,
+            self.manager,
+            self.direct_reports,
+            self.distinguished_name,
+            self.entry_dn,
+        ]
+        .contains(&id)
+    }
+}
+
+/// The row of the equality index for a value's key.
+pub(super) fn equal(id: AttributeId, key: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2 + key.len());
+    out.extend(id.0.to_be_bytes());
+    out.extend(key.get(..MAX_KEY).unwrap_or(key));
+    out
+}
+
+/// The row of the presence index.
+pub(super) fn present(id: AttributeId) -> [u8; 2] {
+    id.0.to_be_bytes()
+}
+
+/// The rows of the substrings index for a value's key, or for a piece of an assertion.
+pub(super) fn grams(id: AttributeId, key: &[u8]) -> BTreeSet<[u8; 5]> {
+    let [a, b] = id.0.to_be_bytes();
+    key.array_windows::<3>().map(|[x, y, z]| [a, b, *x, *y, *z]).collect()
+}
+
+/// The smallest octets that are greater than everything starting with `prefix`.
+pub(super) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut out = prefix.to_vec();
+    while let Some(last) = out.pop() {
+        if last < u8::MAX {
+            out.push(last + 1);
+            return Some(out);
+        }
+    }
+    None
+}
+
+/// The key of `value`, should the attribute be looked up by values at all.
+pub(super) fn value_key(schema: &Schema, id: AttributeId, value: &[u8]) -> Option<(Vec<u8>, bool)> {
+    let attribute = schema.get(id).filter(|_| !linked().is_linked(id))?;
+    let key = attribute.syntax.key(value)?;
+    Some((key, attribute.substrings_index && attribute.syntax == Syntax::DirectoryString))
+}

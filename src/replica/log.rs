@@ -1,0 +1,151 @@
+//! The change log and the history of passes.
+
+use super::error::Error;
+use super::ids::Number;
+use super::reader::Snapshot;
+use super::writer::Transaction;
+use crate::directory::ids::ObjectId;
+use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A change of one entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The entry.
+    pub number: Number,
+    /// The Graph object behind it, as text.
+    pub object: String,
+    /// What happened.
+    pub action: Action,
+    /// The entry's name, after an addition or change; before a removal.
+    pub dn: String,
+    /// The pass.
+    pub pass: u64,
+    /// Unix time.
+    pub time: i64,
+}
+
+/// What happened to an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is new.
+    Added,
+    /// An attribute or the name changed.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+/// One pass, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PassRecord {
+    /// Counts up from 1.
+    pub number: u64,
+    /// The connection's name.
+    pub connection: String,
+    /// `delta` or `full`.
+    pub kind: String,
+    /// Why it ran: `start`, `interval`, `manual`, `reconcile`, `resync`, `retry`.
+    pub trigger: String,
+    /// Unix time in milliseconds.
+    pub started: i64,
+    /// Unix time in milliseconds.
+    pub ended: i64,
+    /// `committed` or `failed`.
+    pub verdict: String,
+    /// What went wrong; empty when nothing did.
+    pub error: String,
+    /// What the administrator should know although the pass went well.
+    pub warnings: Vec<String>,
+    /// Graph objects in the answers.
+    pub received: u64,
+    /// Entries added.
+    pub added: u64,
+    /// Entries changed.
+    pub changed: u64,
+    /// Entries removed.
+    pub removed: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests that were tried again.
+    pub retries: u64,
+    /// Milliseconds waited because Graph asked for it.
+    pub throttled_ms: u64,
+    /// Milliseconds the commit took, deriving included.
+    pub commit_ms: u64,
+    /// Entries by kind afterwards.
+    pub entries: BTreeMap<String, u64>,
+}
+
+impl Transaction<'_> {
+    /// The sequence number that the next logged change gets.
+    pub fn next_change(&self) -> u64 {
+        self.next_change
+    }
+
+    /// Logs a change.
+    pub fn log_change(&mut self, change: &Change) -> Result<(), Error> {
+        let octets = serde_json::to_vec(change).unwrap_or_default();
+        self.tables.changes.insert(self.next_change, octets.as_slice())?;
+        self.tables.changes_of.insert((change.number, self.next_change), ())?;
+        self.next_change += 1;
+        Ok(())
+    }
+
+    /// The number of the next pass.
+    pub fn next_pass(&self) -> Result<u64, Error> {
+        Ok(self.tables.passes.last()?.map_or(1, |(number, _)| number.value() + 1))
+    }
+
+    /// Remembers a pass, and forgets passes older than the last `keep`.
+    pub fn record_pass(&mut self, record: &PassRecord, keep: usize) -> Result<(), Error> {
+        let octets = serde_json::to_vec(record).unwrap_or_default();
+        self.tables.passes.insert(record.number, octets.as_slice())?;
+        let oldest = record.number.saturating_sub(keep as u64);
+        self.tables.passes.retain_in::<u64, _>(..=oldest, |_, _| false)?;
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// The last passes, newest first.
+    pub fn passes(&self, most: usize) -> Result<Vec<PassRecord>, Error> {
+        let rows = self.tables.passes.range::<u64>(..)?.rev().take(most);
+        rows.map(|row| {
+            let (_, octets) = row?;
+            serde_json::from_slice(octets.value()).map_err(|_| Error::Damaged("a pass record"))
+        })
+        .collect()
+    }
+
+    /// The changes of one object, newest first, with their sequence numbers.
+    pub fn changes_of(&self, number: Number, most: usize) -> Result<Vec<(u64, Change)>, Error> {
+        let rows = self.tables.changes_of.range((number, 0)..=(number, u64::MAX))?.rev().take(most);
+        let mut changes = Vec::new();
+        for row in rows {
+            let sequence = row?.0.value().1;
+            if let Some(octets) = self.tables.changes.get(sequence)? {
+                let change = serde_json::from_slice(octets.value())
+                    .map_err(|_| Error::Damaged("a change"))?;
+                changes.push((sequence, change));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The number of an object by its Graph id, whether it is published or not.
+    pub fn find(&self, connection: u16, id: ObjectId) -> Result<Option<Number>, Error> {
+        let key = super::source::number_key(connection, id);
+        Ok(self.tables.numbers.get(key.as_slice())?.map(|number| number.value()))
+    }
+
+    /// What Graph last said of an object.
+    pub fn source(&self, number: Number) -> Result<Option<super::source::SourceObject>, Error> {
+        match self.tables.objects.get(number)? {
+            Some(octets) => super::source::SourceObject::read(octets.value()).map(Some),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What Graph said: objects, edges between them, staged pages.
+
+use super::error::Error;
+use super::ids::{Ids, Number};
+use super::writer::Transaction;
+use crate::directory::ids::ObjectId;
+use crate::directory::kind::Kind;
+use redb::ReadableTable;
+use serde_json::{Map, Value};
+
+/// A Graph object as last told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceObject {
+    /// The connection it came by.
+    pub connection: u16,
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: ObjectId,
+    /// Its manager, should it have one.
+    pub manager: Option<Number>,
+    /// Its properties; null ones are left out.
+    pub properties: Map<String, Value>,
+}
+
+/// The kinds of edges. The octets are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// Group to its members.
+    Members = b'm' as isize,
+    /// Object to the groups it is a member of.
+    Groups = b'g' as isize,
+    /// Manager to those who report.
+    Reports = b'r' as isize,
+}
+
+/// The row of an edge store.
+pub(super) fn link_key(space: Space, number: Number) -> [u8; 5] {
+    let [a, b, c, d] = number.to_be_bytes();
+    [space as u8, a, b, c, d]
+}
+
+/// The row that lists the objects of a kind.
+fn kind_key(connection: u16, kind: Kind) -> [u8; 4] {
+    let [a, b] = connection.to_be_bytes();
+    [b'k', a, b, kind as u8]
+}
+
+pub(super) fn number_key(connection: u16, id: ObjectId) -> [u8; 18] {
+    let mut key = [0u8; 18];
+    let (head, tail) = key.split_at_mut(2);
+    head.copy_from_slice(&connection.to_be_bytes());
+    tail.copy_from_slice(id.as_bytes());
+    key
+}
+
+const NO_MANAGER: Number = Number::MAX;
+
+impl SourceObject {
+    fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        out.push(self.kind as u8);
+        out.extend(self.connection.to_le_bytes());
+        out.extend(self.id.as_bytes());
+        out.extend(self.manager.unwrap_or(NO_MANAGER).to_le_bytes());
+        // A map of JSON values always serialises.
+        let _ = serde_json::to_writer(&mut out, &self.properties);
+        out
+    }
+
+    pub(super) fn read(octets: &[u8]) -> Result<Self, Error> {
+        Self::read_parts(octets).ok_or(Error::Damaged("an object"))
+    }
+
+    fn read_parts(octets: &[u8]) -> Option<Self> {
+        let (&kind, rest) = octets.split_first()?;
+        let (connection, rest) = rest.split_first_chunk()?;
+        let (id, rest) = rest.split_first_chunk()?;
+        let (manager, json) = rest.split_first_chunk()?;
+        let manager = Number::from_le_bytes(*manager);
+        Some(SourceObject {
+            kind: Kind::from_number(kind)?,
+            connection: u16::from_le_bytes(*connection),
+            id: ObjectId::from_bytes(*id),
+            manager: Some(manager).filter(|number| *number != NO_MANAGER),
+            properties: serde_json::from_slice(json).ok()?,
+        })
+    }
+}
+
+impl Transaction<'_> {
+    /// The number of an object, should it have one.
+    pub fn find(&self, connection: u16, id: ObjectId) -> Result<Option<Number>, Error> {
+        let key = number_key(connection, id);
+        Ok(self.tables.numbers.get(key.as_slice())?.map(|number| number.value()))
+    }
+
+    /// The number of an object; a new one where it has none yet. Objects that are only
+    /// referred to get one too.
+    pub fn number(&mut self, connection: u16, id: ObjectId) -> Result<Number, Error> {
+        if let Some(number) = self.find(connection, id)? {
+            return Ok(number);
+        }
+        let number = self.new_number()?;
+        self.tables.numbers.insert(number_key(connection, id).as_slice(), number)?;
+        Ok(number)
+    }
+
+    /// What Graph last said of an object; `None` where it is deleted, or only referred to.
+    pub fn object(&self, number: Number) -> Result<Option<SourceObject>, Error> {
+        match self.tables.objects.get(number)? {
+            Some(octets) => SourceObject::read(octets.value()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether there is anything but references to the object.
+    pub fn has_object(&self, number: Number) -> Result<bool, Error> {
+        Ok(self.tables.objects.get(number)?.is_some())
+    }
+
+    /// Keeps what Graph said; the flag tells whether it differs from what was kept.
+    pub fn put_object(&mut self, number: Number, object: &SourceObject) -> Result<bool, Error> {
+        let octets = object.write();
+        let before = match self.tables.objects.insert(number, octets.as_slice())? {
+            Some(before) if before.value() == octets.as_slice() => return Ok(false),
+            Some(before) => Some(SourceObject::read(before.value())?),
+            None => None,
+        };
+        match &before {
+            Some(before) => self.set_reports(number, before.manager, object.manager)?,
+            None => {
+                self.links.change(&kind_key(object.connection, object.kind), number, true)?;
+                self.set_reports(number, None, object.manager)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets what Graph said of an object. Edges stay: a restored object may come back
+    /// without them.
+    pub fn remove_object(&mut self, number: Number) -> Result<bool, Error> {
+        let before = match self.tables.objects.remove(number)? {
+            Some(before) => SourceObject::read(before.value())?,
+            None => return Ok(false),
+        };
+        self.links.change(&kind_key(before.connection, before.kind), number, false)?;
+        self.set_reports(number, before.manager, None)?;
+        Ok(true)
+    }
+
+    fn set_reports(
+        &mut self,
+        number: Number,
+        old: Option<Number>,
+        new: Option<Number>,
+    ) -> Result<(), Error> {
+        if old != new {
+            if let Some(old) = old {
+                self.links.change(&link_key(Space::Reports, old), number, false)?;
+            }
+            if let Some(new) = new {
+                self.links.change(&link_key(Space::Reports, new), number, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects of a kind.
+    pub fn objects(&mut self, connection: u16, kind: Kind) -> Result<Ids, Error> {
+        self.links.flush()?;
+        self.links.get(&kind_key(connection, kind))
+    }
+
+    /// Adds or removes a membership.
+    pub fn set_member(
+        &mut self,
+        group: Number,
+        member: Number,
+        present: bool,
+    ) -> Result<(), Error> {
+        self.links.change(&link_key(Space::Members, group), member, present)?;
+        self.links.change(&link_key(Space::Groups, member), group, present)
+    }
+
+    /// What an object is linked to. Includes objects that are not live.
+    pub fn linked(&mut self, space: Space, number: Number) -> Result<Ids, Error> {
+        self.links.flush()?;
+        self.links.get(&link_key(space, number))
+    }
+
+    /// Stages a page of a round behind those already there.
+    pub fn stage(
+        &mut self,
+        connection: u16,
+        kind: Kind,
+        page: u32,
+        body: &[u8],
+    ) -> Result<(), Error> {
+        self.tables.pages.insert((connection, kind as u8, page), body)?;
+        Ok(())
+    }
+
+    /// A staged page.
+    pub fn staged(&self, connection: u16, kind: Kind, page: u32) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))
+    }
+
+    /// Drops all staged pages of a stream.
+    pub fn unstage(&mut self, connection: u16, kind: Kind) -> Result<(), Error> {
+        let range = (connection, kind as u8, 0)..=(connection, kind as u8, u32::MAX);
+        self.tables.pages.retain_in::<(u16, u8, u32), _>(range, |_, _| false)?;
+        Ok(())
+    }
+}
+
+impl super::reader::Snapshot {
+    /// A staged page.
+    pub fn staged(&self, connection: u16, kind: Kind, page: u32) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))
+    }
+}

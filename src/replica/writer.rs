@@ -1,0 +1,143 @@
+//! Writing: one transaction per pass, published at its commit.
+
+use super::connection::ConnectionState;
+use super::error::Error;
+use super::ids::Number;
+use super::postings::WritePostings;
+use super::reader::Reader;
+use super::tables::{self, WriteTables};
+use crate::directory::schema::{self, Schema};
+use redb::{Database, ReadableTable, WriteTransaction};
+use std::sync::Arc;
+
+/// The one handle that writes. Cheap to clone; transactions follow one another.
+#[derive(Clone)]
+pub struct Writer {
+    database: Arc<Database>,
+    reader: Reader,
+}
+
+impl Writer {
+    pub(super) fn new(database: Arc<Database>) -> Result<Self, Error> {
+        let reader = Reader::new(&database)?;
+        Ok(Writer { database, reader })
+    }
+
+    /// A handle for searches.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// Runs `change` in one transaction. When it succeeds, all it did is durable and
+    /// visible to the next search; when it fails, nothing is. Blocks.
+    pub fn write<T, E: From<Error>>(
+        &self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let txn = self.database.begin_write().map_err(Error::from)?;
+        let done = {
+            let mut transaction = Transaction::open(&txn)?;
+            let done = change(&mut transaction)?;
+            transaction.finish()?;
+            done
+        };
+        txn.commit().map_err(Error::from)?;
+        self.reader.refresh(&self.database)?;
+        Ok(done)
+    }
+}
+
+/// A transaction: everything a pass changes.
+pub struct Transaction<'t> {
+    pub(super) tables: WriteTables<'t>,
+    pub(super) equal: WritePostings<'t>,
+    pub(super) present: WritePostings<'t>,
+    pub(super) grams: WritePostings<'t>,
+    pub(super) links: WritePostings<'t>,
+    pub(super) schema: &'static Schema,
+    next_number: Number,
+    pub(super) next_change: u64,
+}
+
+impl<'t> Transaction<'t> {
+    fn open(txn: &'t WriteTransaction) -> Result<Self, Error> {
+        let tables = WriteTables::open(txn)?;
+        let next_number = match tables.meta.get("next")? {
+            Some(octets) => octets.value().first_chunk().map_or(0, |b| Number::from_le_bytes(*b)),
+            None => 0,
+        };
+        let next_change = tables.changes.last()?.map_or(1, |(number, _)| number.value() + 1);
+        Ok(Transaction {
+            equal: WritePostings::open(txn, tables::EQUAL)?,
+            present: WritePostings::open(txn, tables::PRESENT)?,
+            grams: WritePostings::open(txn, tables::GRAMS)?,
+            links: WritePostings::open(txn, tables::LINKS)?,
+            schema: schema::standard(),
+            next_number,
+            next_change,
+            tables,
+        })
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        for store in [&mut self.equal, &mut self.present, &mut self.grams, &mut self.links] {
+            store.flush()?;
+        }
+        let sequence = self.sequence()? + 1;
+        self.tables.meta.insert("next", self.next_number.to_le_bytes().as_slice())?;
+        self.tables.meta.insert("sequence", sequence.to_le_bytes().as_slice())?;
+        Ok(())
+    }
+
+    /// How many commits there were before this one.
+    pub fn sequence(&self) -> Result<u64, Error> {
+        let octets = self.tables.meta.get("sequence")?;
+        Ok(octets
+            .and_then(|o| o.value().first_chunk().map(|b| u64::from_le_bytes(*b)))
+            .unwrap_or(0))
+    }
+
+    /// A number that was never used.
+    pub fn new_number(&mut self) -> Result<Number, Error> {
+        let number = self.next_number;
+        self.next_number = number
+            .checked_add(1)
+            .filter(|n| *n < Number::MAX)
+            .ok_or(Error::Damaged("out of numbers"))?;
+        Ok(number)
+    }
+
+    /// The number of the connection with this name; a new one where there is none.
+    pub fn connection_number(&mut self, name: &str) -> Result<u16, Error> {
+        let mut next = 0;
+        for row in self.tables.connections.iter()? {
+            let (number, state) = row?;
+            if ConnectionState::read(state.value())?.name == name {
+                return Ok(number.value());
+            }
+            next = number.value() + 1;
+        }
+        let state = ConnectionState { name: name.to_owned(), ..ConnectionState::default() };
+        self.put_connection(next, &state)?;
+        Ok(next)
+    }
+
+    /// The state of a connection.
+    pub fn connection(&self, number: u16) -> Result<ConnectionState, Error> {
+        match self.tables.connections.get(number)? {
+            Some(octets) => ConnectionState::read(octets.value()),
+            None => Err(Error::Damaged("a connection is missing")),
+        }
+    }
+
+    /// All connections that the file knows.
+    pub fn connection_numbers(&self) -> Result<Vec<u16>, Error> {
+        self.tables.connections.iter()?.map(|row| Ok(row?.0.value())).collect()
+    }
+
+    /// Keeps the state of a connection.
+    pub fn put_connection(&mut self, number: u16, state: &ConnectionState) -> Result<(), Error> {
+        self.tables.connections.insert(number, state.write().as_slice())?;
+        Ok(())
+    }
+}

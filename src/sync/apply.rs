@@ -1,0 +1,265 @@
+//! Merging a round into the source tables. Rules: reference to Graph's delta
+//! semantics, that is: an item with `@removed` is gone; a property that is null is
+//! cleared; one that is absent is unchanged in a delta round, and unset in a full one;
+//! a page's members are a slice, never the whole; later items win.
+
+use super::error::SyncError;
+use super::gather::Gathered;
+use crate::directory::ids::ObjectId;
+use crate::directory::kind::Kind;
+use crate::graph::{self, Item, ManagerChange, Removal};
+use crate::replica::source::{SourceObject, Space};
+use crate::replica::{Number, Transaction};
+use roaring::RoaringBitmap;
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
+
+/// What a pass changed in the source tables.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Objects whose own entry may change.
+    pub objects: RoaringBitmap,
+    /// Objects whose neighbours' entries may change with them.
+    pub neighbours: RoaringBitmap,
+    /// Objects in the answers.
+    pub received: u64,
+}
+
+/// Complete member lists that were read beside a delta round.
+pub type Rereads = HashMap<ObjectId, Vec<ObjectId>>;
+
+/// Merges one stream's round.
+pub fn apply(
+    change: &mut Transaction<'_>,
+    connection: u16,
+    round: &Gathered,
+    rereads: &Rereads,
+    touched: &mut Touched,
+) -> Result<(), SyncError> {
+    let mut merge = Merge {
+        change,
+        connection,
+        kind: round.kind,
+        full: round.full,
+        seen: RoaringBitmap::new(),
+        members: HashMap::new(),
+        touched,
+    };
+    for page in 0..round.staged {
+        let body = merge.change.staged(connection, round.kind, page)?;
+        let body = body.ok_or(crate::replica::Error::Damaged("a staged page is missing"))?;
+        merge.page(&body)?;
+    }
+    for body in &round.pages {
+        merge.page(body)?;
+    }
+    for (group, members) in rereads {
+        merge.replace_members(*group, members)?;
+    }
+    if round.full {
+        merge.sweep()?;
+    }
+    merge.write_members()
+}
+
+/// Replaces all domains by those of a complete list.
+pub fn apply_domains(
+    change: &mut Transaction<'_>,
+    connection: u16,
+    domains: Vec<Map<String, Value>>,
+    touched: &mut Touched,
+) -> Result<(), SyncError> {
+    let mut merge = Merge {
+        change,
+        connection,
+        kind: Kind::Domain,
+        full: true,
+        seen: RoaringBitmap::new(),
+        members: HashMap::new(),
+        touched,
+    };
+    for properties in domains {
+        let verified = properties.get("isVerified").and_then(Value::as_bool).unwrap_or(true);
+        let Some(name) = properties.get("id").and_then(Value::as_str).filter(|_| verified) else {
+            continue;
+        };
+        let (id, manager) = (domain_id(name), None);
+        merge.item(Item { id, removed: None, properties, members: Vec::new(), manager })?;
+    }
+    merge.sweep()
+}
+
+/// An id that stands for a domain's name: Graph gives domains none.
+pub fn domain_id(name: &str) -> ObjectId {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(format!("domain {}", name.to_ascii_lowercase()));
+    ObjectId::from_bytes(digest.first_chunk().copied().unwrap_or_default())
+}
+
+struct Merge<'a, 't> {
+    change: &'a mut Transaction<'t>,
+    connection: u16,
+    kind: Kind,
+    full: bool,
+    /// Objects that this round has named.
+    seen: RoaringBitmap,
+    /// Member lists as they will be; in a full round they start empty.
+    members: HashMap<Number, BTreeSet<Number>>,
+    touched: &'a mut Touched,
+}
+
+impl Merge<'_, '_> {
+    fn page(&mut self, body: &[u8]) -> Result<(), SyncError> {
+        graph::items(self.kind, body)?.into_iter().try_for_each(|item| self.item(item))
+    }
+
+    fn item(&mut self, item: Item) -> Result<(), SyncError> {
+        self.touched.received += 1;
+        match item.removed {
+            Some(removal) => self.remove(item.id, removal),
+            None => self.upsert(item),
+        }
+    }
+
+    fn upsert(&mut self, item: Item) -> Result<(), SyncError> {
+        let number = self.change.number(self.connection, item.id)?;
+        // A page may bring an object again: in a full round only its first appearance
+        // replaces what earlier passes said.
+        let first = self.seen.insert(number);
+        let before = self.change.object(number)?;
+        let base = if self.full && first { None } else { before.clone() };
+        let mut object = base.unwrap_or_else(|| SourceObject {
+            connection: self.connection,
+            kind: self.kind,
+            id: item.id,
+            manager: None,
+            properties: Map::new(),
+        });
+        for (name, value) in item.properties {
+            if value.is_null() {
+                object.properties.remove(&name);
+            } else {
+                object.properties.insert(name, value);
+            }
+        }
+        match item.manager {
+            Some(ManagerChange::Set(manager)) => {
+                object.manager = Some(self.change.number(self.connection, manager)?);
+            }
+            Some(ManagerChange::Cleared) => object.manager = None,
+            None => {}
+        }
+        if self.change.put_object(number, &object)? {
+            self.touched.objects.insert(number);
+            self.touch_manager(before.as_ref().and_then(|b| b.manager), object.manager);
+            let visibility =
+                |o: Option<&SourceObject>| o.and_then(|o| o.properties.get("visibility").cloned());
+            if before.is_none() || visibility(before.as_ref()) != visibility(Some(&object)) {
+                self.touched.neighbours.insert(number);
+            }
+        }
+        if self.kind == Kind::Group && (self.full || !item.members.is_empty()) {
+            self.load_members(number)?;
+        }
+        for member in item.members {
+            let member_number = self.change.number(self.connection, member.id)?;
+            let list = self.members.entry(number).or_default();
+            if member.removed {
+                list.remove(&member_number)
+            } else {
+                list.insert(member_number)
+            };
+        }
+        Ok(())
+    }
+
+    fn touch_manager(&mut self, old: Option<Number>, new: Option<Number>) {
+        if old != new {
+            self.touched.objects.extend(old.into_iter().chain(new));
+        }
+    }
+
+    fn load_members(&mut self, group: Number) -> Result<(), SyncError> {
+        if !self.members.contains_key(&group) {
+            let list = match self.full {
+                true => BTreeSet::new(),
+                false => self.change.linked(Space::Members, group)?.iter().collect(),
+            };
+            self.members.insert(group, list);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, id: ObjectId, removal: Removal) -> Result<(), SyncError> {
+        // An object that was deleted before it was ever seen.
+        let Some(number) = self.change.find(self.connection, id)? else { return Ok(()) };
+        self.seen.remove(number);
+        self.forget(number)?;
+        if removal == Removal::Deleted && self.kind == Kind::Group {
+            self.members.insert(number, BTreeSet::new());
+        } else {
+            // The edges of what may be restored stay as they are.
+            self.members.remove(&number);
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, number: Number) -> Result<(), SyncError> {
+        let Some(before) = self.change.object(number)? else { return Ok(()) };
+        // Ids are unique over kinds; should that ever fail, a stream only removes its own.
+        if before.kind != self.kind {
+            return Ok(());
+        }
+        self.change.remove_object(number)?;
+        self.touched.objects.insert(number);
+        self.touched.neighbours.insert(number);
+        self.touch_manager(before.manager, None);
+        Ok(())
+    }
+
+    /// At the end of a full enumeration, what it did not name is gone.
+    fn sweep(&mut self) -> Result<(), SyncError> {
+        let known = self.change.objects(self.connection, self.kind)?.into_bitmap();
+        (known - &self.seen).into_iter().try_for_each(|number| self.forget(number))
+    }
+
+    fn replace_members(&mut self, group: ObjectId, members: &[ObjectId]) -> Result<(), SyncError> {
+        let Some(group) = self.change.find(self.connection, group)? else { return Ok(()) };
+        if !self.change.has_object(group)? {
+            return Ok(());
+        }
+        let mut list = BTreeSet::new();
+        for member in members {
+            list.insert(self.change.number(self.connection, *member)?);
+        }
+        self.members.insert(group, list);
+        Ok(())
+    }
+
+    fn write_members(&mut self) -> Result<(), SyncError> {
+        let mut members: Vec<_> = std::mem::take(&mut self.members).into_iter().collect();
+        members.sort_by_key(|(group, _)| *group);
+        let mut edges = Vec::new();
+        for (group, wanted) in members {
+            let stored = self.change.linked(Space::Members, group)?;
+            let gone = stored
+                .iter()
+                .filter(|member| !wanted.contains(member))
+                .map(|member| (group, member, false));
+            let new = wanted
+                .iter()
+                .filter(|member| !stored.contains(**member))
+                .map(|member| (group, *member, true));
+            let before = edges.len();
+            edges.extend(gone.chain(new));
+            if edges.len() > before {
+                self.touched.objects.insert(group);
+            }
+        }
+        for (group, member, present) in edges {
+            self.touched.objects.insert(member);
+            self.change.set_member(group, member, present)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,274 @@
+//! Gathering one round of a stream: following links to the delta link, staging pages
+//! so that a killed process resumes at the last durable one.
+
+use super::error::SyncError;
+use super::status::{Phase, Status};
+use crate::directory::kind::Kind;
+use crate::graph::{Graph, Next, Position, Retry};
+use crate::replica::connection::Round;
+use crate::replica::{Transaction, Writer};
+use bytes::Bytes;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// A complete round of one stream.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The stream.
+    pub kind: Kind,
+    /// Whether it enumerates everything: what it does not name is gone.
+    pub full: bool,
+    /// Where the next round starts.
+    pub delta: String,
+    /// What the stream selects.
+    pub select: String,
+    /// How many pages are staged in the replica.
+    pub staged: u32,
+    /// Pages behind the staged ones.
+    pub pages: Vec<Bytes>,
+    /// Items that were no objects.
+    pub skipped: u64,
+}
+
+/// One stream of one connection.
+pub struct Stream<'a> {
+    /// Microsoft Graph.
+    pub graph: &'a Graph,
+    /// Where pages are staged.
+    pub writer: &'a Writer,
+    /// The connection.
+    pub connection: u16,
+    /// The stream.
+    pub kind: Kind,
+    /// Progress goes here.
+    pub status: &'a watch::Sender<Status>,
+}
+
+/// A delta round stages its pages when there are more than so many.
+const PAGES_IN_MEMORY: usize = 32;
+/// A full round stages after so many pages, or after [`STAGE_EVERY`].
+const PAGES_AT_ONCE: usize = 16;
+/// The longest time that pages of a full round are not durable.
+const STAGE_EVERY: Duration = Duration::from_millis(250);
+/// More pages than any tenant has: a million users take 5,000, with long member lists
+/// ten times as many.
+const MAX_PAGES: u32 = 1_000_000;
+/// How often one pass starts a stream over when its links die.
+const MAX_RESTARTS: u32 = 5;
+
+struct Gathering {
+    full: bool,
+    start: Position,
+    next: Position,
+    select: String,
+    staged: u32,
+    pages: Vec<Bytes>,
+    seen: HashSet<Position>,
+    flushed: Instant,
+    skipped: u64,
+}
+
+impl Gathering {
+    fn new(start: Position, full: bool, select: String) -> Self {
+        let next = start.clone();
+        let (pages, seen, flushed) = (Vec::new(), HashSet::new(), Instant::now());
+        Gathering { full, start, next, select, staged: 0, pages, seen, flushed, skipped: 0 }
+    }
+
+    /// Whether pages should become durable now.
+    fn is_due(&self) -> bool {
+        if self.full {
+            self.pages.len() >= PAGES_AT_ONCE || self.flushed.elapsed() >= STAGE_EVERY
+        } else {
+            self.pages.len() > PAGES_IN_MEMORY || self.staged > 0
+        }
+    }
+
+    fn round(&self, next: Option<String>, delta: Option<String>) -> Round {
+        Round {
+            full: self.full,
+            start: self.start.to_text(),
+            next,
+            delta,
+            select: self.select.clone(),
+            pages: self.staged + u32::try_from(self.pages.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Stream<'_> {
+    /// Gathers a round: the one under way, else one from the delta link, else a full one.
+    pub async fn gather(&self, full: bool) -> Result<Gathered, SyncError> {
+        let select = Graph::select_fingerprint(self.kind);
+        let mut gathering = match self.resume(&select, full)? {
+            Resumed::Complete(gathered) => return Ok(gathered),
+            Resumed::UnderWay(gathering) => gathering,
+        };
+        let mut restarts = 0;
+        loop {
+            let page = match self.graph.page_raw(&gathering.next).await {
+                Ok(page) => page,
+                Err(error) => {
+                    let restart = match error.retry {
+                        // The round's own start is dead as well: there is no other way in.
+                        Retry::Restart => Some(true),
+                        Retry::RestartRound => {
+                            Some(gathering.full || gathering.next == gathering.start)
+                        }
+                        Retry::After(_) | Retry::Never => None,
+                    };
+                    let Some(full) = restart else {
+                        self.stage(&mut gathering, None).await?;
+                        return Err(error.into());
+                    };
+                    restarts += 1;
+                    if restarts > MAX_RESTARTS {
+                        return Err(SyncError::Restless(self.kind.plural()));
+                    }
+                    tracing::warn!(stream = self.kind.plural(), full, %error, "starting the round over; nothing is removed before it is complete");
+                    gathering = self.restart(gathering, full).await?;
+                    continue;
+                }
+            };
+            gathering.skipped += page.skipped as u64;
+            self.status.send_modify(|status| {
+                status.phase = Phase::Fetching;
+                *status.received.entry(self.kind.plural()).or_default() += page.objects as u64;
+            });
+            gathering.pages.push(page.body);
+            match page.next {
+                Next::Done { delta } => {
+                    let delta = delta.to_text();
+                    if gathering.full || gathering.staged > 0 {
+                        self.stage(&mut gathering, Some(delta.clone())).await?;
+                    }
+                    return Ok(gathering.done(self.kind, delta));
+                }
+                Next::More(next) => {
+                    let page_count = gathering.seen.len() as u32;
+                    if !gathering.seen.insert(gathering.next.clone()) || next == gathering.next {
+                        return self
+                            .endless(gathering, "the same link came twice".to_owned())
+                            .await;
+                    }
+                    if page_count >= MAX_PAGES {
+                        return self.endless(gathering, format!("{page_count} pages")).await;
+                    }
+                    gathering.next = next;
+                    if gathering.is_due() {
+                        self.stage(&mut gathering, None).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A chain without end is not resumed: the next pass starts the round over.
+    async fn endless(&self, gathering: Gathering, what: String) -> Result<Gathered, SyncError> {
+        let full = gathering.full;
+        self.restart(gathering, full).await?;
+        Err(SyncError::Endless { stream: self.kind.plural(), what })
+    }
+
+    fn resume(&self, select: &str, full: bool) -> Result<Resumed, SyncError> {
+        let snapshot = self.writer.reader().snapshot();
+        let state = snapshot.connections().iter().find(|(number, _)| *number == self.connection);
+        let fresh = || Gathering::new(self.graph.start(self.kind), true, select.to_owned());
+        let Some((_, state)) = state else { return Ok(Resumed::UnderWay(fresh())) };
+        let read = |text: &str| text.parse::<Position>().ok().filter(|at| at.kind() == self.kind);
+        if let Some(round) = state.round(self.kind)
+            && round.select == select
+            && (round.full || !full)
+            && let Some(start) = read(&round.start)
+        {
+            let mut gathering = Gathering::new(start, round.full, select.to_owned());
+            gathering.staged = round.pages;
+            if let (None, Some(delta)) = (&round.next, &round.delta) {
+                return Ok(Resumed::Complete(gathering.done(self.kind, delta.clone())));
+            }
+            if let Some(next) = round.next.as_deref().and_then(read) {
+                tracing::info!(
+                    stream = self.kind.plural(),
+                    pages = round.pages,
+                    "resuming at the last durable page"
+                );
+                gathering.next = next;
+                return Ok(Resumed::UnderWay(gathering));
+            }
+        }
+        let link =
+            state.links.get(self.kind.plural()).filter(|link| !full && link.select == select);
+        Ok(Resumed::UnderWay(match link.and_then(|link| read(&link.position)) {
+            Some(start) => Gathering::new(start, false, select.to_owned()),
+            None => fresh(),
+        }))
+    }
+
+    async fn restart(&self, old: Gathering, full: bool) -> Result<Gathering, SyncError> {
+        let (connection, kind) = (self.connection, self.kind);
+        self.write(move |change| {
+            let mut state = change.connection(connection)?;
+            if state.rounds.remove(kind.plural()).is_some() {
+                change.unstage(connection, kind)?;
+                change.put_connection(connection, &state)?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.status.send_modify(|status| {
+            status.received.remove(kind.plural());
+        });
+        let start = if full { self.graph.start(kind) } else { old.start };
+        Ok(Gathering::new(start, full, old.select))
+    }
+
+    /// Makes the pages in memory durable, with the place to go on from.
+    async fn stage(
+        &self,
+        gathering: &mut Gathering,
+        delta: Option<String>,
+    ) -> Result<(), SyncError> {
+        if gathering.pages.is_empty() || !(gathering.full || gathering.is_due()) {
+            return Ok(());
+        }
+        let next = if delta.is_some() { None } else { Some(gathering.next.to_text()) };
+        let round = gathering.round(next, delta);
+        let (connection, kind, first) = (self.connection, self.kind, gathering.staged);
+        let pages = std::mem::take(&mut gathering.pages);
+        gathering.staged = round.pages;
+        self.write(move |change| {
+            if first == 0 {
+                change.unstage(connection, kind)?;
+            }
+            for (page, body) in (first..).zip(&pages) {
+                change.stage(connection, kind, page, body)?;
+            }
+            let mut state = change.connection(connection)?;
+            state.rounds.insert(kind.plural().to_owned(), round);
+            change.put_connection(connection, &state)
+        })
+        .await?;
+        gathering.flushed = Instant::now();
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<(), crate::replica::Error> + Send + 'static,
+    ) -> Result<(), SyncError> {
+        super::carrier::write(self.writer, change).await
+    }
+}
+
+enum Resumed {
+    Complete(Gathered),
+    UnderWay(Gathering),
+}
+
+impl Gathering {
+    fn done(self, kind: Kind, delta: String) -> Gathered {
+        let Gathering { full, select, staged, pages, skipped, .. } = self;
+        Gathered { kind, full, delta, select, staged, pages, skipped }
+    }
+}

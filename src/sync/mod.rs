@@ -1,0 +1,22 @@
+//! One pass from change to commit.
+//!
+//! [`engine`] runs a pass: it gathers a round of every stream ([`gather`]), and then,
+//! in one transaction, merges what came into the source tables ([`apply`]), derives
+//! the entries that change with it ([`derive`]), and records the pass. [`schedule`]
+//! says when. What a pass did is a [`PassRecord`].
+
+pub mod apply;
+mod carrier;
+pub mod derive;
+pub mod engine;
+pub mod error;
+pub mod gather;
+mod names;
+pub mod schedule;
+pub mod status;
+
+pub use crate::replica::log::PassRecord;
+pub use engine::Engine;
+pub use error::{Again, SyncError};
+pub use schedule::{Command, Handle};
+pub use status::{Phase, Status};

@@ -1,0 +1,135 @@
+//! Who gets which name. Names are unique and stable: an object keeps its name while it
+//! still wants it; of two that want one, the one that was there first keeps it, and
+//! of two newcomers the older (`createdDateTime`, then the smaller id) gets it.
+
+use super::derive::Deriving;
+use super::error::SyncError;
+use crate::directory::kind::Kind;
+use crate::directory::text;
+use crate::mapping::{account_with_suffix, with_suffix};
+use crate::replica::Number;
+use crate::replica::source::SourceObject;
+use serde_json::Value;
+use std::rc::Rc;
+
+/// A live object that is looked at in this pass, and what it is called.
+pub(super) struct Subject {
+    pub(super) number: Number,
+    pub(super) object: SourceObject,
+    /// The RDN's value; empty until it is assigned.
+    pub(super) name: String,
+    /// The `sAMAccountName`, for kinds that have one.
+    pub(super) account: Option<String>,
+}
+
+impl Deriving<'_, '_> {
+    /// Gives every subject its name and account, and notes those whose DN is new.
+    pub(super) fn assign(&mut self, subjects: &mut [Subject]) -> Result<(), SyncError> {
+        let mut nameless = Vec::new();
+        let mut accountless = Vec::new();
+        for (at, subject) in subjects.iter_mut().enumerate() {
+            let old = self.change.name_of(subject.number)?;
+            let wanted = self.wanted_name(subject);
+            let mut fitting = [wanted.clone(), with_suffix(&wanted, subject.object.id)].into_iter();
+            let kept = fitting.find(|name| Some(self.dn_text(subject.object.kind, name)) == old);
+            match kept {
+                Some(name) => subject.name = name,
+                None => {
+                    if let Some(old) = &old {
+                        self.release_name(old, subject.number)?;
+                    }
+                    nameless.push(at);
+                }
+            }
+            let wanted = self.wanted_account(subject);
+            let held = self.old_account(subject.number)?;
+            let keeps = match (&wanted, &held) {
+                (Some(wanted), Some(held)) => {
+                    held == wanted || *held == account_with_suffix(wanted, subject.object.id)
+                }
+                _ => false,
+            };
+            if keeps {
+                subject.account = held;
+            } else {
+                if let Some(held) = &held {
+                    self.change.release_account(
+                        self.connection,
+                        &text::fold(held),
+                        subject.number,
+                    )?;
+                }
+                accountless.extend(wanted.is_some().then_some(at));
+            }
+        }
+        // By age: a first load is as if everybody had come one after the other.
+        let age = |at: &usize| {
+            subjects.get(*at).map(|subject| {
+                let created =
+                    subject.object.properties.get("createdDateTime").and_then(Value::as_str);
+                (created.unwrap_or("9").to_owned(), subject.object.id)
+            })
+        };
+        nameless.sort_by_cached_key(age);
+        accountless.sort_by_cached_key(age);
+        for at in nameless {
+            if let Some(subject) = subjects.get_mut(at) {
+                self.assign_name(subject)?;
+            }
+        }
+        for at in accountless {
+            if let Some(subject) = subjects.get_mut(at) {
+                self.assign_account(subject)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted_name(&self, subject: &Subject) -> String {
+        let SourceObject { kind, id, properties, .. } = &subject.object;
+        self.mapping.wanted_name(*kind, *id, properties)
+    }
+
+    fn wanted_account(&self, subject: &Subject) -> Option<String> {
+        let SourceObject { kind, id, properties, .. } = &subject.object;
+        self.mapping.wanted_account(*kind, *id, properties)
+    }
+
+    fn assign_name(&mut self, subject: &mut Subject) -> Result<(), SyncError> {
+        let (kind, id) = (subject.object.kind, subject.object.id);
+        let wanted = self.wanted_name(subject);
+        let last_resort = format!("{} ({id})", wanted.chars().take(64).collect::<String>());
+        for name in [wanted.clone(), with_suffix(&wanted, id), last_resort] {
+            let dn = self.mapping.dn(kind, &name);
+            let key = dn.key();
+            let holder = self.change.named(&key)?;
+            if holder.is_none_or(|holder| holder == subject.number) {
+                self.change.claim_name(&key, subject.number)?;
+                self.renamed.insert(subject.number);
+                self.names.insert(subject.number, Some(Rc::from(dn.to_string())));
+                subject.name = name;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn assign_account(&mut self, subject: &mut Subject) -> Result<(), SyncError> {
+        let Some(wanted) = self.wanted_account(subject) else { return Ok(()) };
+        for account in [wanted.clone(), account_with_suffix(&wanted, subject.object.id)] {
+            let folded = text::fold(&account);
+            let holder = self.change.account_holder(self.connection, &folded)?;
+            if holder.is_none_or(|holder| holder == subject.number) {
+                self.change.claim_account(self.connection, &folded, subject.number)?;
+                subject.account = Some(account);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The DN that an object of this kind has under this name.
+    pub(super) fn dn_text(&self, kind: Kind, name: &str) -> String {
+        self.mapping.dn(kind, name).to_string()
+    }
+}
