@@ -143,7 +143,10 @@ async fn export_all(State(facts): Shared, Query(query): Query<ExportQuery>) -> R
         None | Some("ldif") => Format::Ldif,
         Some("json") => Format::Json,
         Some(other) => {
-            return refuse(StatusCode::BAD_REQUEST, format!("format {other:?}: write ldif or json"));
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                format!("format {other:?}: write ldif or json"),
+            );
         }
     };
     let selection = match Selection::new(query.filter.as_deref(), query.base.as_deref()) {
