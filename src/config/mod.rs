@@ -1,7 +1,33 @@
 //! Text to settings: one TOML file, read once into types that cannot be wrong.
+//!
+//! [`load()`] gives [`Settings`] or all [`Problems`] of the file at once, each with its
+//! key, line and remedy. One file per section of the TOML file.
 
+mod admin;
+mod connection;
+mod defaults;
+mod distinct;
+mod environment;
+mod graph;
+mod ldap;
+mod limits;
+mod load;
+mod log;
+mod nearest;
+pub mod problem;
+mod reader;
+mod replica;
 pub mod secret;
 pub mod settings;
+mod source;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod value;
 
-pub use secret::Secret;
+pub use environment::Environment;
+pub use load::{load, parse};
+pub use problem::{Problem, Problems};
+pub use secret::{ProxyUrl, Secret, SecretSource};
 pub use settings::Settings;

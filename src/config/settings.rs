@@ -1,6 +1,8 @@
 //! The settings themselves, checked and complete.
 
-use super::Secret;
+use super::problem::Problems;
+pub use super::secret::SecretSource;
+use super::secret::{ProxyUrl, Secret};
 use crate::directory::dn::Dn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 /// Everything that the file says, with defaults filled in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `[replica]`
     pub replica: ReplicaSettings,
@@ -20,6 +22,8 @@ pub struct Settings {
     pub ldap: LdapSettings,
     /// `[[connection]]`, at least one, with distinct names and disjoint bases.
     pub connections: Vec<ConnectionSettings>,
+    /// What works but deserves a look: readable secrets, passwords in clear text ...
+    pub warnings: Problems,
 }
 
 /// `[replica]`: the stored copy.
@@ -72,7 +76,7 @@ pub enum AdminListen {
 }
 
 /// `[ldap]`: the front door.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LdapSettings {
     /// `[[ldap.listener]]`
     pub listeners: Vec<ListenerSettings>,
@@ -136,7 +140,7 @@ pub struct LimitSettings {
 }
 
 /// `[[connection]]`: a tenant and where it is served.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSettings {
     /// Its name in commands and reports.
     pub name: String,
@@ -156,25 +160,15 @@ pub struct ConnectionSettings {
     pub tree: TreeSettings,
 }
 
-/// Where a secret comes from. Files are read at each use, so that a rotated secret
-/// is picked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretSource {
-    /// `{ file = "..." }`, or `{ credential = "..." }` resolved against `$CREDENTIALS_DIRECTORY`.
-    File(PathBuf),
-    /// `{ env = "..." }`, read at start.
-    Value(Secret),
-}
-
 /// `[connection.graph]`: endpoints and manners.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphSettings {
     /// Authority root, as `https://login.microsoftonline.com/`.
     pub authority: Url,
     /// Graph root, as `https://graph.microsoft.com/`.
     pub endpoint: Url,
-    /// HTTP proxy, user and password inside the URL; `None`: as the environment says.
-    pub proxy: Option<Url>,
+    /// HTTP proxy; `None`: as the environment says.
+    pub proxy: Option<ProxyUrl>,
     /// Additional PEM root certificates.
     pub ca_file: Option<PathBuf>,
     /// Time to connect.

@@ -139,12 +139,12 @@ fn client(settings: &GraphSettings, root: &Url) -> Result<reqwest::Client, Graph
         }
     }
     if let Some(url) = &settings.proxy {
-        builder = builder.proxy(proxy(url)?);
+        builder = builder.proxy(proxy(url.url())?);
     } else if is_loopback(root) {
         builder = builder.no_proxy();
     }
     let own = settings.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
-    let secure_proxy = settings.proxy.as_ref().is_some_and(|url| url.scheme() == "https");
+    let secure_proxy = settings.proxy.as_ref().is_some_and(|url| url.url().scheme() == "https");
     // Loading the system's roots fails where there are none, which does not matter to plain http.
     builder = if root.scheme() == "https" || secure_proxy {
         builder.tls_certs_merge(own)

@@ -1,0 +1,129 @@
+//! `[[connection]]`: a tenant and where it is served.
+
+use super::distinct::Distinct;
+use super::reader::{Place, Table};
+use super::settings::ConnectionSettings;
+use super::value::{Trouble, Value};
+use super::{Environment, graph, source, sync, tree};
+use crate::directory::dn::{Dn, DnKey};
+use crate::directory::ids::ObjectId;
+use std::str::FromStr;
+
+/// Reads all connections of the file.
+pub(super) fn read(table: &Table<'_>, environment: &Environment) -> Vec<ConnectionSettings> {
+    let mut names = Distinct::new("name");
+    let mut bases = Vec::new();
+    let connections = table
+        .sections("connection", |connection| one(connection, environment, &mut names, &mut bases));
+    if connections.is_empty() && !table.has("connection") {
+        table.missing(
+            "connection",
+            "add [[connection]] with name, base, tenant, client_id, client_secret",
+        );
+    }
+    connections.into_iter().flatten().collect()
+}
+
+fn one(
+    table: &Table<'_>,
+    environment: &Environment,
+    names: &mut Distinct,
+    bases: &mut Vec<(DnKey, Place)>,
+) -> Option<ConnectionSettings> {
+    let name = table.required("name", "write for example name = \"contoso\"", name);
+    let base = table.required("base", "write for example base = \"dc=contoso,dc=com\"", base);
+    let remedy = "write the tenant's id or one of its domains";
+    let tenant = table.required("tenant", remedy, tenant);
+    let remedy = "write the application (client) id of the app registration";
+    let client_id = table.required("client_id", remedy, client_id);
+    if !table.has("client_secret") {
+        table.missing(
+            "client_secret",
+            "write client_secret = { file = \"...\" } (or env, credential)",
+        );
+    }
+    let client_secret = source::read(table, "client_secret", environment);
+    let graph = table.section("graph", graph::read);
+    let sync = table.section("sync", sync::read);
+    let tree = table.section("tree", tree::read);
+
+    if let Some(name) = &name {
+        names.check(table.report, table.place("name"), name);
+    }
+    if let Some(base) = &base {
+        check_disjoint(table, base, bases);
+    }
+    Some(ConnectionSettings {
+        name: name?,
+        base: base?,
+        tenant: tenant?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        graph: graph?,
+        sync,
+        tree,
+    })
+}
+
+/// Two tenants below one base could claim one name.
+fn check_disjoint(table: &Table<'_>, base: &Dn, bases: &mut Vec<(DnKey, Place)>) {
+    let key = base.key();
+    let place = table.place("base");
+    let overlapping = bases.iter().find(|(other, _)| key.is_within(other) || other.is_within(&key));
+    if let Some((other, first)) = overlapping {
+        let how = if *other == key {
+            "is the same as"
+        } else if key.is_within(other) {
+            "lies within"
+        } else {
+            "encloses"
+        };
+        let line = table.report.line(first);
+        let message = format!("\"{base}\" {how} the base in line {line}");
+        let remedy = "give each connection a base of its own, none within another";
+        table.report.problem(&place, Trouble::new(message, remedy));
+    }
+    bases.push((key, place));
+}
+
+/// A name that fits into commands, file names and metric labels.
+fn name(value: &Value<'_>) -> Result<String, Trouble> {
+    let text = value.text()?;
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("{text:?} does not fit into commands and reports");
+    Err(Trouble::new(message, "use letters, digits, '-', '_' and '.'"))
+}
+
+fn base(value: &Value<'_>) -> Result<Dn, Trouble> {
+    let text = value.text()?;
+    let example = "write for example \"dc=contoso,dc=com\"";
+    match Dn::parse(text) {
+        Ok(dn) if !dn.is_root() => Ok(dn),
+        Ok(_) => Err(Trouble::new("is the root of the tree", example)),
+        Err(error) => Err(Trouble::new(format!("{text:?} is not a DN ({error})"), example)),
+    }
+}
+
+fn tenant(value: &Value<'_>) -> Result<String, Trouble> {
+    let text = value.text()?;
+    let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    // `common` and the like sign people in; an application has a tenant.
+    let no_tenant = ["common", "organizations", "consumers"];
+    if fits && !no_tenant.contains(&text.to_ascii_lowercase().as_str()) {
+        return Ok(text.to_owned());
+    }
+    let remedy = "write the tenant's id, or a domain such as \"contoso.onmicrosoft.com\"";
+    Err(Trouble::new(format!("{text:?} is not a tenant"), remedy))
+}
+
+fn client_id(value: &Value<'_>) -> Result<String, Trouble> {
+    let text = value.text()?;
+    if ObjectId::from_str(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    // A client secret in the wrong line must not be repeated.
+    let remedy = "copy the application (client) id from the app registration's overview";
+    Err(Trouble::new("is not an id such as 00000000-0000-0000-0000-000000000000", remedy))
+}

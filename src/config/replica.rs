@@ -1,0 +1,17 @@
+//! `[replica]`: the stored copy.
+
+use super::reader::Table;
+use super::settings::ReplicaSettings;
+
+/// Smallest and largest page cache. redb takes any; below a mebibyte nothing fits.
+const CACHE: std::ops::RangeInclusive<usize> = (1 << 20)..=(64 << 30);
+
+/// Reads the section.
+pub(super) fn read(table: &Table<'_>) -> ReplicaSettings {
+    let default = ReplicaSettings::default();
+    ReplicaSettings {
+        path: table.or("path", default.path, |value| value.path()),
+        cache: table.or("cache", default.cache, |value| value.size(CACHE)),
+        history: table.or("history", default.history, |value| value.number(1..=1_000_000)),
+    }
+}

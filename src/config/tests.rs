@@ -1,0 +1,314 @@
+//! Claims about single files, problem by problem.
+
+use super::settings::{AdminListen, LogFormat};
+use super::{Environment, Problems, Settings, parse};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const CONNECTION: &str = "\
+    [[connection]]\n\
+    name = \"contoso\"\n\
+    base = \"dc=contoso,dc=com\"\n\
+    tenant = \"contoso.onmicrosoft.com\"\n\
+    client_id = \"11111111-1111-1111-1111-111111111111\"\n\
+    client_secret = { env = \"SECRET\" }\n";
+
+const LISTENER: &str = "[[ldap.listener]]\naddress = \"127.0.0.1:389\"\n";
+
+fn environment() -> Environment {
+    let variables = [("SECRET", "geheim"), ("BLANK", " ")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Environment { variables: variables.into(), credentials_directory: None }
+}
+
+/// Reads `more` after a listener and before a connection.
+fn read(more: &str) -> Result<Settings, Problems> {
+    parse(&format!("{LISTENER}{more}\n{CONNECTION}"), "t", &environment())
+}
+
+/// Reads `more` after a listener and a connection.
+fn read_after(more: &str) -> Result<Settings, Problems> {
+    parse(&format!("{LISTENER}{CONNECTION}{more}\n"), "t", &environment())
+}
+
+#[track_caller]
+fn refused(result: Result<Settings, Problems>, expected: &str) {
+    let problems = result.unwrap_err();
+    assert_eq!(problems.list.len(), 1, "{problems}");
+    assert!(problems.to_string().contains(expected), "{problems}");
+}
+
+fn secret_file(text: &str, mode: u32) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, text).unwrap();
+    set_mode(&path, mode);
+    let shown = path.display().to_string();
+    (folder, shown)
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &Path, _: u32) {}
+
+#[test]
+fn what_the_file_says_is_what_the_settings_hold() {
+    let settings = read(
+        "[replica]\npath = \"x.redb\"\ncache = \"16MiB\"\nhistory = 0x10\n\
+         [log]\nformat = \"json\"\nlevel = \"warn,entraldap::ldap=debug\"\n\
+         [admin]\nlisten = \"127.0.0.1:9389\"\ntoken = { env = \"SECRET\" }\n\
+         [ldap]\nanonymous_search = true\nlimits = { size = 1_000, time = \"0s\" }",
+    )
+    .unwrap();
+    assert_eq!(settings.replica.path, Path::new("x.redb"));
+    assert_eq!((settings.replica.cache, settings.replica.history), (16 << 20, 16));
+    assert_eq!(settings.log.format, LogFormat::Json);
+    assert_eq!(settings.admin.listen, AdminListen::Tcp("127.0.0.1:9389".parse().unwrap()));
+    assert_eq!(settings.admin.token.as_ref().unwrap().reveal(), "geheim");
+    assert!(settings.ldap.anonymous_search);
+    assert_eq!((settings.ldap.limits.size, settings.ldap.limits.time), (1000, Duration::ZERO));
+    assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+    assert!(!format!("{settings:?}").contains("geheim"));
+}
+
+#[test]
+fn file_without_listener_or_connection_is_refused() {
+    let problems = parse("", "t", &environment()).unwrap_err().to_string();
+    assert!(problems.contains("t: ldap.listener: is missing"), "{problems}");
+    assert!(problems.contains("t: connection: is missing"), "{problems}");
+}
+
+#[test]
+fn required_keys_are_asked_for_by_the_header_they_belong_to() {
+    let text =
+        format!("{LISTENER}\n[[connection]]\nname = \"a\"\n[[ldap.account]]\nname = \"b\"\n");
+    let problems = parse(&text, "t", &environment()).unwrap_err().to_string();
+    for expected in [
+        "t:4: connection[0].base: is missing; write for example",
+        "t:4: connection[0].tenant: is missing",
+        "t:4: connection[0].client_id: is missing",
+        "t:4: connection[0].client_secret: is missing",
+        "t:6: ldap.account[0].password_hash: is missing; run entraldap hash-password",
+    ] {
+        assert!(problems.contains(expected), "{expected} in\n{problems}");
+    }
+    assert_eq!(problems.lines().count(), 5, "{problems}");
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_told_with_an_example() {
+    refused(read("[log]\nlevel = 3"), "t:4: log.level: is a number, not a text");
+    refused(read("[log]\nlevel = \"inf\""), "\"inf\" does not end in a level");
+    refused(read("[replica]\ncache = 64"), "64 has no unit; write for example cache = \"64KiB\"");
+    refused(read("[replica]\ncache = \"64MB\""), "write a number and one of B, KiB, MiB, GiB");
+    refused(read("[replica]\nhistory = -1"), "-1 is out of range; choose a number from 1");
+    refused(read("[ldap.limits]\nidle = 300"), "write for example idle = \"300s\"");
+    refused(read("[ldap.limits]\nidle = \"10ms\""), "choose a duration from \"1s\" to \"1d\"");
+    refused(read("[ldap]\nanonymous_search = \"yes\""), "is a text, not true or false");
+    refused(read("log = 1\n[replica]"), "is not a known key");
+    refused(read("[[log]]\nlevel = \"info\""), "write it once, in single brackets: [log]");
+    let single = CONNECTION.replace("[[connection]]", "[connection]");
+    refused(parse(&format!("{LISTENER}{single}"), "t", &environment()), "[[connection]]");
+}
+
+#[test]
+fn addresses_need_an_ip_and_a_port() {
+    let with = |address: &str| {
+        let listener = LISTENER.replace("127.0.0.1:389", address);
+        parse(&format!("{listener}{CONNECTION}"), "t", &environment())
+    };
+    refused(
+        with("0.0.0.0"),
+        "t:2: ldap.listener[0].address: \"0.0.0.0\" has no port; write for example \"0.0.0.0:389\"",
+    );
+    refused(with("*:389"), "names no address");
+    let warnings = with("0.0.0.0:389").unwrap().warnings.to_string();
+    assert!(warnings.contains("t:2: ldap.listener[0].address: passwords"), "{warnings}");
+    refused(read(LISTENER), "\"127.0.0.1:389\" is also the listener in line 2");
+    assert!(read(&format!("{0}{0}", LISTENER.replace(":389", ":0"))).is_ok());
+}
+
+#[test]
+fn ldaps_needs_a_certificate() {
+    refused(
+        read("[[ldap.listener]]\naddress = \"127.0.0.1:636\"\nmode = \"ldaps\""),
+        "t:5: ldap.listener[1].mode: is \"ldaps\", but there is no [ldap.tls]",
+    );
+    let (_folder, key) = secret_file("-----BEGIN PRIVATE KEY-----\n", 0o600);
+    let problems =
+        read(&format!("[ldap.tls]\ncertificate = \"{key}\"\nkey = \"no-such.key\"")).unwrap_err();
+    let text = problems.to_string();
+    assert!(text.contains("has no line -----BEGIN ...CERTIFICATE-----"), "{text}");
+    assert!(text.contains("t:5: ldap.tls.key: no-such.key: "), "{text}");
+    assert_eq!(problems.list.len(), 2, "{text}");
+}
+
+#[test]
+fn account_names_and_hashes_are_checked() {
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$bm90IGEgcGFzc3dvcmQh$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let account = |name: &str, hash: &str| {
+        format!("[[ldap.account]]\nname = '{name}'\npassword_hash = '{hash}'\n")
+    };
+    assert!(read(&account("postfix", hash)).is_ok());
+    for name in ["CONTOSO\\a", "a@b", "cn=a", "a,b"] {
+        refused(read(&account(name, hash)), "write the bare name");
+    }
+    let twice = format!("{}{}", account("Postfix", hash), account("postfix", hash));
+    refused(read(&twice), "\"postfix\" is also the account in line 4 (ldap.account[0].name)");
+    refused(read(&account("a", "geheim")), "is not a PHC string");
+    refused(read(&account("a", &hash.replace("2id", "2i"))), "is made with argon2i");
+    refused(read(&account("a", hash.rsplit_once('$').unwrap().0)), "lacks");
+    let shown = read(&account("a", "geheim")).unwrap_err().to_string();
+    assert!(!shown.contains("geheim"), "{shown}");
+}
+
+#[test]
+fn secrets_in_the_file_itself_are_refused_and_not_repeated() {
+    let text = format!("{LISTENER}{}", CONNECTION.replace("{ env = \"SECRET\" }", "\"geheim\""));
+    let problems = parse(&text, "t", &environment()).unwrap_err();
+    assert!(problems.to_string().contains("secrets do not belong in this file"), "{problems}");
+    assert!(!problems.to_string().contains("geheim"), "{problems}");
+}
+
+#[test]
+fn secrets_have_to_be_there() {
+    let with = |source: &str, environment: &Environment| {
+        let connection = CONNECTION.replace("{ env = \"SECRET\" }", source);
+        parse(&format!("{LISTENER}{connection}"), "t", environment)
+    };
+    let plain = environment();
+    refused(with("{ env = \"NONE\" }", &plain), "the variable NONE is not set");
+    refused(with("{ env = \"BLANK\" }", &plain), "the variable BLANK is empty");
+    refused(with("{ file = \"no-such-file\" }", &plain), "client_secret: no-such-file: ");
+    refused(with("{ credential = \"a\" }", &plain), "add LoadCredential=a:/path");
+    refused(with("{}", &plain), "needs exactly one of file, env, credential");
+    refused(with("{ env = \"SECRET\", file = \"x\" }", &plain), "needs exactly one");
+    refused(with("{ file = 1 }", &plain), "client_secret.file: is a number");
+
+    let (folder, path) = secret_file("\n", 0o600);
+    refused(with(&format!("{{ file = \"{path}\" }}"), &plain), "secret is empty");
+    std::fs::write(&path, "geheim\n").unwrap();
+    let with_credentials =
+        Environment { credentials_directory: Some(folder.path().to_owned()), ..environment() };
+    let settings = with("{ credential = \"secret\" }", &with_credentials).unwrap();
+    assert_eq!(settings.connections[0].client_secret.read().unwrap().reveal(), "geheim");
+    refused(
+        with("{ credential = \"../secret\" }", &with_credentials),
+        "not the name of a credential",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn secret_that_everybody_can_read_is_a_warning() {
+    let (_folder, path) = secret_file("geheim\n", 0o644);
+    let connection =
+        CONNECTION.replace("{ env = \"SECRET\" }", &format!("{{ file = \"{path}\" }}"));
+    let text = format!("{LISTENER}{connection}");
+    let warnings = parse(&text, "t", &environment()).unwrap().warnings.to_string();
+    assert!(warnings.contains("can be read by every user"), "{warnings}");
+    set_mode(Path::new(&path), 0o640);
+    let warnings = parse(&text, "t", &environment()).unwrap().warnings.to_string();
+    assert!(!warnings.contains("can be read by every user"), "{warnings}");
+}
+
+#[test]
+fn admin_server_is_not_for_the_network() {
+    refused(read("[admin]\nlisten = \"0.0.0.0:9389\""), "can be reached from other machines");
+    refused(read("[admin]\nlisten = \"127.0.0.1:9389\""), "admin.token: is missing");
+    refused(read("[admin]\nlisten = \"/run/x.sock\""), "write \"unix:/run/x.sock\"");
+    assert_eq!(read("[admin]\nlisten = \"off\"").unwrap().admin.listen, AdminListen::Off);
+}
+
+#[test]
+fn connections_have_names_and_bases_of_their_own() {
+    let second = |name: &str, base: &str| {
+        let other = CONNECTION.replace("\"contoso\"", &format!("\"{name}\""));
+        read_after(&other.replace("dc=contoso,dc=com", base))
+    };
+    assert_eq!(second("fabrikam", "dc=fabrikam,dc=com").unwrap().connections.len(), 2);
+    refused(second("CONTOSO", "dc=fabrikam,dc=com"), "is also the name in line 4");
+    refused(second("b", "DC=Contoso, DC=com"), "is the same as the base in line 5");
+    refused(second("b", "ou=b,dc=contoso,dc=com"), "lies within the base in line 5");
+    refused(second("b", "dc=com"), "encloses the base in line 5");
+    refused(second("b", "contoso.com"), "is not a DN");
+    refused(second("a b", "dc=fabrikam,dc=com"), "does not fit into commands");
+}
+
+#[test]
+fn tenants_and_clients_are_checked_without_repeating_a_misplaced_secret() {
+    let with = |from: &str, to: &str| {
+        parse(&format!("{LISTENER}{}", CONNECTION.replace(from, to)), "t", &environment())
+    };
+    refused(with("contoso.onmicrosoft.com", "common"), "\"common\" is not a tenant");
+    let problems = with("11111111-1111-1111-1111-111111111111", "geheim~8Q").unwrap_err();
+    assert!(problems.to_string().contains("client_id: is not an id"), "{problems}");
+    assert!(!problems.to_string().contains("geheim"), "{problems}");
+}
+
+#[test]
+fn clouds_have_their_endpoints() {
+    let graph = |text: &str| read_after(&format!("[connection.graph]\n{text}"));
+    for (cloud, authority, endpoint) in [
+        ("global", "https://login.microsoftonline.com/", "https://graph.microsoft.com/"),
+        ("us-gov-l4", "https://login.microsoftonline.us/", "https://graph.microsoft.us/"),
+        ("us-gov-l5", "https://login.microsoftonline.us/", "https://dod-graph.microsoft.us/"),
+        (
+            "china",
+            "https://login.partner.microsoftonline.cn/",
+            "https://microsoftgraph.chinacloudapi.cn/",
+        ),
+    ] {
+        let settings = graph(&format!("cloud = \"{cloud}\"")).unwrap();
+        let found = &settings.connections[0].graph;
+        assert_eq!((found.authority.as_str(), found.endpoint.as_str()), (authority, endpoint));
+    }
+    refused(graph("cloud = \"mars\""), "choose \"global\" or \"us-gov-l4\"");
+    let own = "authority = \"http://127.0.0.1:1/a\"\nendpoint = \"http://[::1]:1\"\n";
+    let settings = graph(own).unwrap();
+    assert_eq!(settings.connections[0].graph.authority.as_str(), "http://127.0.0.1:1/a/");
+    refused(graph(&format!("{own}cloud = \"global\"")), "cloud: contradicts");
+    refused(graph("authority = \"https://login.example/\""), "endpoint: is missing");
+    refused(graph(&own.replace("127.0.0.1", "10.0.0.1")), "would send tokens in clear text");
+}
+
+#[test]
+fn password_of_a_proxy_is_never_shown() {
+    let graph = |text: &str| read_after(&format!("[connection.graph]\n{text}"));
+    let settings = graph("proxy = \"http://ada:geheim@proxy:3128\"").unwrap();
+    assert!(!format!("{settings:?}").contains("geheim"));
+    let proxy = settings.connections[0].graph.proxy.as_ref().unwrap();
+    assert_eq!(proxy.url().password(), Some("geheim"));
+    for bad in ["proxy = \"http://ada:geheim@:x\"", "proxy = \"socks5://ada:geheim@proxy\""] {
+        let problems = graph(bad).unwrap_err().to_string();
+        assert!(problems.contains("connection[0].graph.proxy: is not"), "{problems}");
+        assert!(!problems.contains("geheim"), "{problems}");
+    }
+}
+
+#[test]
+fn containers_and_their_names_are_checked() {
+    let tree = |text: &str| read_after(&format!("[connection.tree]\n{text}"));
+    assert_eq!(tree("users.rdn = \"CN\"").unwrap().connections[0].tree.users.rdn, "cn");
+    refused(tree("users.rdn = \"mail\""), "\"mail\" cannot name these entries; choose uid or cn");
+    refused(tree("users.ou = \"Groups\""), "is also the container in line");
+    refused(read_after("[connection.sync]\ninterval = \"2d\"\nreconcile = \"1d\""), "shorter");
+}
+
+#[test]
+fn doubled_key_is_told_among_the_other_problems() {
+    let problems = read("[log]\nlevel = \"info\"\nlevel = \"warn\"\ncolour = 1").unwrap_err();
+    let text = problems.to_string();
+    assert!(text.contains("t:5: level stands here a second time"), "{text}");
+    assert!(text.contains("t:6: log.colour: is not a known key"), "{text}");
+    assert_eq!(problems.list.len(), 2, "{text}");
+    let doubled = read("[log]\n[replica]\n[log]").unwrap_err();
+    assert_eq!(doubled.list.len(), 1, "{doubled}");
+    assert_eq!(doubled.list[0].line, 5, "{doubled}");
+}

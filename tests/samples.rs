@@ -1,0 +1,204 @@
+//! The files in `config/` are right: they load, the example states the true
+//! defaults, and nothing unknown slips through anywhere.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
+
+use entraldap::config::{Environment, Problems, Settings, parse};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A folder that has everything the samples refer to below `/etc/entraldap`.
+struct World {
+    folder: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("client-secret", "geheim\n"),
+            ("admin-token", "geheim\n"),
+            ("tls.crt", "-----BEGIN CERTIFICATE-----\n"),
+            ("tls.key", "-----BEGIN PRIVATE KEY-----\n"),
+            ("proxy-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            close(&path);
+        }
+        World { folder }
+    }
+
+    fn parse(&self, text: &str) -> Result<Settings, Problems> {
+        let folder = self.folder.path().display().to_string().replace('\\', "/");
+        let secret = ("ENTRALDAP_DEMO_SECRET".to_owned(), "geheim".to_owned());
+        let environment = Environment { variables: [secret].into(), credentials_directory: None };
+        parse(&text.replace("/etc/entraldap", &folder), "sample.toml", &environment)
+    }
+}
+
+#[cfg(unix)]
+fn close(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn close(_: &Path) {}
+
+fn samples() -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let toml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    toml.map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect()
+}
+
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/example.toml");
+    fs::read_to_string(path).unwrap()
+}
+
+fn is_assignment(line: &str) -> bool {
+    let key = line.split(" = ").next().unwrap_or_default();
+    key != line && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '0'..='9'))
+}
+
+fn is_header(line: &str) -> bool {
+    line.starts_with('[') && line.ends_with(']')
+}
+
+/// `#key = value`: a default.
+fn commented_default(line: &str) -> Option<&str> {
+    line.strip_prefix('#').filter(|rest| is_assignment(rest))
+}
+
+/// `# key = value` or `# [header]`: an example.
+fn commented_example(line: &str) -> Option<&str> {
+    line.strip_prefix("# ").filter(|rest| is_assignment(rest) || is_header(rest))
+}
+
+fn uncommented(text: &str, uncomment: impl Fn(&str) -> Option<&str>) -> String {
+    let lines = text.lines().map(|line| uncomment(line).unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_sample_loads() {
+    let world = World::new();
+    let samples = samples();
+    assert!(samples.len() >= 2);
+    for (path, text) in samples {
+        if let Err(problems) = world.parse(&text) {
+            panic!("{}:\n{problems}", path.display());
+        }
+    }
+}
+
+#[test]
+fn example_states_the_true_defaults() {
+    let world = World::new();
+    let example = example();
+    let plain = world.parse(&example).unwrap();
+    let lines: Vec<&str> = example.lines().collect();
+    let mut defaults = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let Some(default) = commented_default(line) else { continue };
+        let mut changed = lines.clone();
+        changed[at] = default;
+        let mut settings = world.parse(&changed.join("\n")).unwrap();
+        // Warnings name lines, not values; they are compared with the rest.
+        settings.warnings = plain.warnings.clone();
+        assert_eq!(settings, plain, "line {}: {line}", at + 1);
+        defaults += 1;
+    }
+    assert!(defaults >= 35, "{defaults}");
+    assert_eq!(world.parse(&uncommented(&example, commented_default)).unwrap(), plain);
+}
+
+#[test]
+fn examples_in_the_example_load_too() {
+    let world = World::new();
+    let settings = world.parse(&uncommented(&example(), commented_example)).unwrap();
+    assert!(settings.ldap.tls.is_some() && settings.admin.token.is_some());
+    assert_eq!(settings.ldap.accounts[0].name, "postfix");
+    assert!(settings.connections[0].graph.proxy.is_some());
+    assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+}
+
+#[test]
+fn unknown_key_is_refused_in_every_table_of_every_sample() {
+    let world = World::new();
+    let mut texts: Vec<String> = samples().into_iter().map(|(_, text)| text).collect();
+    texts.push(uncommented(&example(), commented_example));
+    let mut tables = 0;
+    for text in texts {
+        let lines: Vec<&str> = text.lines().collect();
+        let mut refuse = |changed: String, line: usize, header: &str| {
+            let problems = world.parse(&changed).unwrap_err();
+            let [problem] = problems.list.as_slice() else { panic!("{header}: {problems}") };
+            let table = header.trim_matches(['[', ']']).replace(' ', "");
+            let key = problem.key.replace("[0]", "");
+            let expected = format!("{table}.unheard_of");
+            assert_eq!(key, expected.trim_start_matches('.'), "{problems}");
+            assert_eq!(problem.line, line, "{problems}");
+            assert_eq!(problem.message, "is not a known key", "{problems}");
+            tables += 1;
+        };
+        refuse(format!("unheard_of = 1\n{text}"), 1, "");
+        let mut header = "";
+        for (at, line) in lines.iter().enumerate() {
+            let mut changed = lines.clone();
+            if is_header(line) {
+                header = line;
+                changed.insert(at + 1, "unheard_of = 1");
+                refuse(changed.join("\n"), at + 2, header);
+            } else if let Some((key, inside)) =
+                line.split_once(" = { ").filter(|(key, _)| !key.starts_with('#'))
+            {
+                let inline = format!("{key} = {{ unheard_of = 1, {inside}");
+                changed[at] = &inline;
+                let inner = format!("{}.{key}", header.trim_matches(['[', ']']));
+                refuse(changed.join("\n"), at + 1, &inner);
+            }
+        }
+    }
+    assert!(tables >= 30, "{tables}");
+}
+
+#[test]
+fn three_mistakes_are_told_at_once_with_their_lines() {
+    let world = World::new();
+    let wrong = example()
+        .replace("address = \"127.0.0.1:389\"", "address = \"127.0.0.1\"")
+        .replace("tenant = ", "tennant = ")
+        .replace("#interval = \"5m\"", "interval = 5");
+    let problems = world.parse(&wrong).unwrap_err();
+    let line = |start: &str| wrong.lines().position(|line| line.starts_with(start)).unwrap() + 1;
+    let text = problems.to_string();
+    // The mistyped key is not told as missing as well.
+    assert_eq!(problems.list.len(), 3, "{text}");
+    for expected in [
+        format!(
+            "sample.toml:{}: ldap.listener[0].address: \"127.0.0.1\" has no port; \
+             write for example \"127.0.0.1:389\"",
+            line("address")
+        ),
+        format!(
+            "sample.toml:{}: connection[0].tennant: is not a known key; did you mean \"tenant\"?",
+            line("tennant")
+        ),
+        format!(
+            "sample.toml:{}: connection[0].sync.interval: 5 has no unit; \
+             write for example interval = \"5s\"",
+            line("interval")
+        ),
+    ] {
+        assert!(text.contains(&expected), "{expected}\nin\n{text}");
+    }
+}
