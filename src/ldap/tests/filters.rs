@@ -1,11 +1,11 @@
 //! Filters: the indexes must never say anything else than a look at every entry would.
 
-use super::world::{World, entry, reader, small};
+use super::world::{World, entry, replica, small};
 use crate::directory::filter::{Filter, Substrings};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::ldap::search::found_by_plan;
-use crate::replica::{Reader, Snapshot};
+use crate::replica::{Snapshot, Writer};
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};
 
@@ -79,7 +79,7 @@ async fn filters_of_mail_gateways_find_what_they_should() {
 
 /// More entries than the plan leaves to testing, so that sets are intersected.
 fn snapshot() -> Arc<Snapshot> {
-    static READER: OnceLock<Reader> = OnceLock::new();
+    static REPLICA: OnceLock<Writer> = OnceLock::new();
     let fill = || {
         let mut entries = small();
         for n in 0..60 {
@@ -90,9 +90,9 @@ fn snapshot() -> Arc<Snapshot> {
                 [("objectClass", class), ("cn", "ada lind"), ("userAccountControl", &control)];
             entries.push(entry(&dn, &pairs));
         }
-        reader(entries)
+        replica(entries)
     };
-    READER.get_or_init(fill).snapshot()
+    REPLICA.get_or_init(fill).reader().snapshot()
 }
 
 fn leaf() -> impl Strategy<Value = Filter> {

@@ -2,7 +2,7 @@
 
 use super::world::{BASE, World, settings};
 use crate::config::settings::LdapSettings;
-use crate::ldap::tests::world::{reader, small};
+use crate::ldap::tests::world::{replica, small};
 use crate::ldap::wire::samples::{bind, control, message, search, tlv};
 
 fn everything() -> Vec<u8> {
@@ -54,7 +54,7 @@ async fn binds_answer_as_the_rfc_and_clients_expect() {
 #[tokio::test]
 async fn anonymous_search_can_be_allowed() {
     let settings = LdapSettings { anonymous_search: true, ..settings() };
-    let world = World::start(&settings, reader(small()), false).await;
+    let world = World::start(&settings, replica(small()), false).await;
     assert_eq!(world.connect().await.find("(cn=ada lind)").await.0, ["uid=ada"]);
 }
 

@@ -1,6 +1,6 @@
 //! Searches: base and scope, attributes, limits, pages.
 
-use super::world::{BASE, Client, World, entry, reader, settings, small, unpublished};
+use super::world::{BASE, Client, World, entry, replica, settings, small, unpublished};
 use crate::config::settings::LdapSettings;
 use crate::ldap::wire::samples::{control, message, search, tlv};
 use std::time::Duration;
@@ -80,7 +80,7 @@ async fn attribute_lists_select() {
     let mail = pair("mail", &["eve@contoso.com"]);
     assert_eq!(
         select(&["MAIL", "rfc822mailbox", "mail", "dn", "bogus"], false).await,
-        [mail.clone()]
+        std::slice::from_ref(&mail)
     );
     assert_eq!(select(&["1.1"], false).await, []);
     assert_eq!(select(&["1.1", "mail"], false).await, [mail]);
@@ -110,13 +110,13 @@ async fn limits_end_a_search_behind_the_entries_found() {
 
     let mut settings = settings();
     settings.limits.size = 5;
-    let world = World::start(&settings, reader(small()), false).await;
+    let world = World::start(&settings, replica(small()), false).await;
     let mut client = world.bound().await;
     let (entries, done) = client.entries(&message(b"\x02", &limited(BASE, 100, 0), &[])).await;
     assert_eq!((entries.len(), done.code()), (5, 4));
 
     settings.limits.time = Duration::from_nanos(1);
-    let world = World::start(&settings, reader(small()), false).await;
+    let world = World::start(&settings, replica(small()), false).await;
     let mut client = world.bound().await;
     assert_eq!(client.entries(&message(b"\x02", &limited(BASE, 0, 0), &[])).await.1.code(), 3);
 }
@@ -198,7 +198,7 @@ async fn the_servers_limit_holds_for_each_page() {
     let mut limited = settings();
     limited.limits.size = 3;
     let settings = LdapSettings { ..limited };
-    let world = World::start(&settings, reader(small()), false).await;
+    let world = World::start(&settings, replica(small()), false).await;
     let mut client = world.bound().await;
     let op = search(BASE, 2, "(objectClass=*)", &["1.1"]);
     assert_eq!(dump(&mut client, &op, 100).await.1, 3);
@@ -220,7 +220,7 @@ async fn a_long_list_is_returned_in_full() {
         );
     });
     entries.push(big);
-    let world = World::start(&settings(), reader(entries), false).await;
+    let world = World::start(&settings(), replica(entries), false).await;
     let mut client = world.bound().await;
     for list in [&["member"][..], &["*"], &[]] {
         let op = search(BASE, 2, "(cn=big)", list);

@@ -1,6 +1,6 @@
 //! Connections: many requests at once, abandon, TLS, shutdown, limits.
 
-use super::world::{BASE, World, entry, reader, settings, small, tls_settings};
+use super::world::{BASE, World, entry, replica, settings, small, tls_settings};
 use crate::ldap::wire::samples::{message, search, tlv};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -39,7 +39,7 @@ fn large() -> Vec<crate::directory::entry::Entry> {
 
 #[tokio::test]
 async fn an_abandoned_dump_stops_without_a_result() {
-    let world = World::start(&settings(), reader(large()), false).await;
+    let world = World::start(&settings(), replica(large()), false).await;
     let mut client = world.bound().await;
     client.send(&message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[])).await;
     assert_eq!(client.next().await.unwrap().tag, 0x64);
@@ -59,7 +59,7 @@ async fn an_abandoned_dump_stops_without_a_result() {
 
 #[tokio::test]
 async fn a_request_abandoned_before_its_turn_is_not_carried_out() {
-    let world = World::start(&settings(), reader(large()), false).await;
+    let world = World::start(&settings(), replica(large()), false).await;
     let mut client = world.bound().await;
     let dump = message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[]);
     let waiting = message(b"\x06", &search(BASE, 2, "(cn=ada lind)", &[]), &[]);
@@ -77,7 +77,7 @@ async fn a_request_abandoned_before_its_turn_is_not_carried_out() {
 
 #[tokio::test]
 async fn an_unbind_ends_a_running_dump_and_the_connection() {
-    let world = World::start(&settings(), reader(large()), false).await;
+    let world = World::start(&settings(), replica(large()), false).await;
     let mut client = world.bound().await;
     client.send(&message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[])).await;
     assert_eq!(client.next().await.unwrap().tag, 0x64);
@@ -89,7 +89,7 @@ async fn an_unbind_ends_a_running_dump_and_the_connection() {
 
 #[tokio::test]
 async fn a_large_dump_arrives_in_full() {
-    let world = World::start(&settings(), reader(large()), false).await;
+    let world = World::start(&settings(), replica(large()), false).await;
     let mut client = world.bound().await;
     let op = search(BASE, 2, "(objectClass=*)", &[]);
     let (entries, done) = client.entries(&message(b"\x05", &op, &[])).await;
@@ -100,7 +100,7 @@ async fn a_large_dump_arrives_in_full() {
 async fn ldaps_and_start_tls_serve_a_client_library() {
     let (settings, _dir) = tls_settings();
     for ldaps in [true, false] {
-        let world = World::start(&settings, reader(small()), ldaps).await;
+        let world = World::start(&settings, replica(small()), ldaps).await;
         let scheme = if ldaps { "ldaps" } else { "ldap" };
         let url = format!("{scheme}://localhost:{}", world.address.port());
         let options = ldap3::LdapConnSettings::new().set_no_tls_verify(true).set_starttls(!ldaps);
@@ -122,7 +122,7 @@ async fn ldaps_and_start_tls_serve_a_client_library() {
 #[tokio::test]
 async fn octets_behind_start_tls_end_the_connection() {
     let (settings, _dir) = tls_settings();
-    let world = World::start(&settings, reader(small()), false).await;
+    let world = World::start(&settings, replica(small()), false).await;
     let mut client = world.connect().await;
     let start_tls = tlv(0x77, &tlv(0x80, b"1.3.6.1.4.1.1466.20037"));
     let injected = message(b"\x02", &who_am_i(), &[]);
@@ -137,7 +137,7 @@ async fn octets_behind_start_tls_end_the_connection() {
 
 #[tokio::test]
 async fn at_shutdown_every_connection_gets_a_notice() {
-    let world = World::start(&settings(), reader(large()), false).await;
+    let world = World::start(&settings(), replica(large()), false).await;
     let mut idle = world.bound().await;
     let mut busy = world.bound().await;
     busy.send(&message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[])).await;
@@ -160,7 +160,7 @@ async fn silent_clients_are_disconnected() {
     let mut settings = settings();
     settings.limits.first_request = Duration::from_millis(20);
     settings.limits.idle = Duration::from_millis(40);
-    let world = World::start(&settings, reader(small()), false).await;
+    let world = World::start(&settings, replica(small()), false).await;
     let mut silent = world.connect().await;
     assert_eq!(silent.next().await, None);
     let mut idle = world.bound().await;
@@ -171,7 +171,7 @@ async fn silent_clients_are_disconnected() {
 async fn a_client_that_does_not_read_is_disconnected() {
     let mut settings = settings();
     settings.limits.write_stall = Duration::from_millis(50);
-    let world = World::start(&settings, reader(large()), false).await;
+    let world = World::start(&settings, replica(large()), false).await;
     let mut client = world.bound().await;
     client.send(&message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[])).await;
     while world.server.counts().open > 0 {
@@ -183,7 +183,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
 async fn too_many_connections_are_turned_away() {
     let mut settings = settings();
     settings.limits.connections = 1;
-    let world = World::start(&settings, reader(small()), false).await;
+    let world = World::start(&settings, replica(small()), false).await;
     let _first = world.bound().await;
     let mut second = world.connect().await;
     let notice = second.next().await.unwrap();

@@ -18,7 +18,7 @@ use crate::ldap::{Server, serve};
 use crate::replica::connection::ConnectionState;
 use crate::replica::encoding::{Identity, encode, values_of};
 use crate::replica::source::SourceObject;
-use crate::replica::{self, Number, Reader, Transaction, Writer};
+use crate::replica::{self, Number, Transaction, Writer};
 use bytes::{Buf, BytesMut};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -88,17 +88,17 @@ pub(super) fn small() -> Vec<Entry> {
 }
 
 /// The replica behind the tests: these entries, below [`BASE`], each behind the one above.
-pub(super) fn reader(entries: Vec<Entry>) -> Reader {
+pub(super) fn replica(entries: Vec<Entry>) -> Writer {
     let writer = empty();
     writer.write(|t| publish(t, &entries)).unwrap();
-    writer.reader()
+    writer
 }
 
 /// A replica whose first sync is not complete.
-pub(super) fn unpublished() -> Reader {
+pub(super) fn unpublished() -> Writer {
     let writer = empty();
     writer.write(|t| configure(t, Vec::new())).unwrap();
-    writer.reader()
+    writer
 }
 
 fn empty() -> Writer {
@@ -207,21 +207,23 @@ pub(super) struct World {
     pub(super) server: Arc<Server>,
     pub(super) shutdown: CancellationToken,
     pub(super) serving: tokio::task::JoinHandle<()>,
+    /// Keeps the file open.
+    _writer: Writer,
 }
 
 impl World {
-    pub(super) async fn start(settings: &LdapSettings, reader: Reader, tls: bool) -> Self {
-        let server = Arc::new(Server::new(settings, reader, SystemTime::now).unwrap());
+    pub(super) async fn start(settings: &LdapSettings, writer: Writer, tls: bool) -> Self {
+        let server = Arc::new(Server::new(settings, writer.reader(), SystemTime::now).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, Arc::clone(&server), tls, shutdown.clone()));
-        World { address, server, shutdown, serving }
+        World { address, server, shutdown, serving, _writer: writer }
     }
 
     /// The small directory with the usual settings.
     pub(super) async fn small() -> Self {
-        Self::start(&settings(), reader(small()), false).await
+        Self::start(&settings(), replica(small()), false).await
     }
 
     pub(super) async fn connect(&self) -> Client {
