@@ -2,6 +2,12 @@
 //! LDAP clients before it.
 
 #![allow(unreachable_pub, reason = "the modules of a test binary are its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod world;
 
