@@ -4,7 +4,7 @@ use super::Graph;
 use super::client::Fetch;
 use super::error::{ErrorKind, GraphError, Retry};
 use super::links::LinkFault;
-use super::object::{Item, WirePage};
+use super::object::{Item, ManagerChange, WirePage};
 use super::retry::LATER;
 use super::verdict::Purpose;
 use crate::directory::kind::Kind;
@@ -64,6 +64,9 @@ pub struct RawPage {
     pub body: Bytes,
     /// How many objects it holds.
     pub objects: usize,
+    /// A mark of each object and what is said of its removal, members and manager:
+    /// a page whose marks have all been seen brings nothing new to a first look.
+    pub marks: Vec<u32>,
     /// How many objects and members will be left out because their id is no GUID.
     pub skipped: usize,
     /// How to go on.
@@ -208,7 +211,8 @@ impl Graph {
     pub async fn page_raw(&self, at: &Position) -> Result<RawPage, GraphError> {
         let (body, page) = self.fetch::<false>(at).await?;
         let objects = page.items.len();
-        Ok(RawPage { body, objects, skipped: page.skipped, next: page.next })
+        let marks = page.items.iter().map(mark).collect();
+        Ok(RawPage { body, objects, marks, skipped: page.skipped, next: page.next })
     }
 
     async fn fetch<const KEEP: bool>(&self, at: &Position) -> Result<(Bytes, Read), GraphError> {
@@ -240,6 +244,21 @@ impl Graph {
         }
         Ok((body, page))
     }
+}
+
+fn mark(item: &Item) -> u32 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (item.id, item.removed.is_some()).hash(&mut hasher);
+    for member in &item.members {
+        (member.id, member.removed).hash(&mut hasher);
+    }
+    match item.manager {
+        None => 0u8.hash(&mut hasher),
+        Some(ManagerChange::Cleared) => 1u8.hash(&mut hasher),
+        Some(ManagerChange::Set(id)) => (2u8, id).hash(&mut hasher),
+    }
+    hasher.finish() as u32
 }
 
 /// A page, read.

@@ -55,6 +55,10 @@ pub struct Round {
     pub select: String,
     /// How many pages are staged.
     pub pages: u32,
+    /// How many of them belong to the enumeration, once it is complete; the others
+    /// bring what changed after it.
+    #[serde(default)]
+    pub enumerated: Option<u32>,
 }
 
 impl ConnectionState {

@@ -127,13 +127,15 @@ impl Transaction<'_> {
             Some(before) => Some(SourceObject::read(before.value())?),
             None => None,
         };
-        match &before {
-            Some(before) => self.set_reports(number, before.manager, object.manager)?,
-            None => {
-                self.links.change(&kind_key(object.connection, object.kind), number, true)?;
-                self.set_reports(number, None, object.manager)?;
+        let kind = kind_key(object.connection, object.kind);
+        let before_kind = before.as_ref().map(|before| kind_key(before.connection, before.kind));
+        if before_kind != Some(kind) {
+            if let Some(before) = before_kind {
+                self.links.change(&before, number, false)?;
             }
+            self.links.change(&kind, number, true)?;
         }
+        self.set_reports(number, before.and_then(|before| before.manager), object.manager)?;
         Ok(true)
     }
 
@@ -215,6 +217,11 @@ impl Transaction<'_> {
 }
 
 impl super::reader::Snapshot {
+    /// What an object is linked to. Includes objects that are not live.
+    pub fn linked(&self, space: Space, number: Number) -> Result<Ids, Error> {
+        self.tables.links.get(&link_key(space, number))
+    }
+
     /// A staged page.
     pub fn staged(&self, connection: u16, kind: Kind, page: u32) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))

@@ -43,6 +43,8 @@ pub fn apply(
         full: round.full,
         seen: RoaringBitmap::new(),
         members: HashMap::new(),
+        interrupted: RoaringBitmap::new(),
+        reread: rereads.keys().map(|id| (*id, BTreeSet::new())).collect(),
         touched,
     };
     for page in 0..round.staged {
@@ -54,7 +56,7 @@ pub fn apply(
         merge.page(body)?;
     }
     for (group, members) in rereads {
-        merge.replace_members(*group, members)?;
+        merge.reread_members(*group, members)?;
     }
     if round.full {
         merge.sweep()?;
@@ -76,6 +78,8 @@ pub fn apply_domains(
         full: true,
         seen: RoaringBitmap::new(),
         members: HashMap::new(),
+        interrupted: RoaringBitmap::new(),
+        reread: HashMap::new(),
         touched,
     };
     for properties in domains {
@@ -105,6 +109,12 @@ struct Merge<'a, 't> {
     seen: RoaringBitmap,
     /// Member lists as they will be; in a full round they start empty.
     members: HashMap<Number, BTreeSet<Number>>,
+    /// Groups that went to the bin in the middle of a full round: nothing promises that
+    /// their members come a second time, so what was stored stays.
+    interrupted: RoaringBitmap,
+    /// Of each group whose members were read beside the round, those that the round
+    /// itself has added: the list may come from a server that lags behind.
+    reread: HashMap<ObjectId, BTreeSet<Number>>,
     touched: &'a mut Touched,
 }
 
@@ -164,11 +174,13 @@ impl Merge<'_, '_> {
         for member in item.members {
             let member_number = self.change.number(self.connection, member.id)?;
             let list = self.members.entry(number).or_default();
-            if member.removed {
-                list.remove(&member_number)
-            } else {
-                list.insert(member_number)
-            };
+            for list in self.reread.get_mut(&item.id).into_iter().chain([list]) {
+                if member.removed {
+                    list.remove(&member_number)
+                } else {
+                    list.insert(member_number)
+                };
+            }
         }
         Ok(())
     }
@@ -195,11 +207,21 @@ impl Merge<'_, '_> {
         let Some(number) = self.change.find(self.connection, id)? else { return Ok(()) };
         self.seen.remove(number);
         self.forget(number)?;
-        if removal == Removal::Deleted && self.kind == Kind::Group {
-            self.members.insert(number, BTreeSet::new());
-        } else {
-            // The edges of what may be restored stay as they are.
-            self.members.remove(&number);
+        if self.kind != Kind::Group {
+            return Ok(());
+        }
+        if let Some(added) = self.reread.get_mut(&id) {
+            added.clear();
+        }
+        match removal {
+            // What may be restored keeps its edges, with the changes that came before.
+            Removal::SoftDeleted => {
+                self.interrupted.insert(number);
+            }
+            Removal::Deleted => {
+                self.interrupted.remove(number);
+                self.members.insert(number, BTreeSet::new());
+            }
         }
         Ok(())
     }
@@ -223,15 +245,23 @@ impl Merge<'_, '_> {
         (known - &self.seen).into_iter().try_for_each(|number| self.forget(number))
     }
 
-    fn replace_members(&mut self, group: ObjectId, members: &[ObjectId]) -> Result<(), SyncError> {
-        let Some(group) = self.change.find(self.connection, group)? else { return Ok(()) };
+    /// A list that was read names no members in the recycle bin, and their memberships
+    /// come back with them without a word: edges to what is not live stay.
+    fn reread_members(&mut self, id: ObjectId, members: &[ObjectId]) -> Result<(), SyncError> {
+        let Some(group) = self.change.find(self.connection, id)? else { return Ok(()) };
         if !self.change.has_object(group)? {
             return Ok(());
         }
-        let mut list = BTreeSet::new();
+        let mut list = self.reread.remove(&id).unwrap_or_default();
         for member in members {
             list.insert(self.change.number(self.connection, *member)?);
         }
+        for member in self.change.linked(Space::Members, group)?.iter() {
+            if !self.change.has_object(member)? {
+                list.insert(member);
+            }
+        }
+        self.interrupted.remove(group);
         self.members.insert(group, list);
         Ok(())
     }
@@ -240,8 +270,11 @@ impl Merge<'_, '_> {
         let mut members: Vec<_> = std::mem::take(&mut self.members).into_iter().collect();
         members.sort_by_key(|(group, _)| *group);
         let mut edges = Vec::new();
-        for (group, wanted) in members {
+        for (group, mut wanted) in members {
             let stored = self.change.linked(Space::Members, group)?;
+            if self.full && self.interrupted.contains(group) {
+                wanted.extend(stored.iter());
+            }
             let gone = stored
                 .iter()
                 .filter(|member| !wanted.contains(member))

@@ -3,6 +3,14 @@
 use super::error::SyncError;
 use crate::replica::{Transaction, Writer};
 
+/// Runs `work` on a thread for blocking work.
+pub(super) async fn carry<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SyncError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| SyncError::Cut(error.to_string()))
+}
+
 /// Runs `change` in one transaction on a thread for blocking work.
 pub(super) async fn write<
     T: Send + 'static,
@@ -12,8 +20,5 @@ pub(super) async fn write<
     change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
 ) -> Result<T, SyncError> {
     let writer = writer.clone();
-    match tokio::task::spawn_blocking(move || writer.write(change)).await {
-        Ok(done) => done.map_err(Into::into),
-        Err(error) => Err(SyncError::Cut(error.to_string())),
-    }
+    carry(move || writer.write(change)).await?.map_err(Into::into)
 }

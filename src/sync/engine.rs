@@ -5,15 +5,13 @@ use super::derive::{self, Derivation, Derived};
 use super::error::SyncError;
 use super::gather::{Gathered, Stream};
 use super::status::{Phase, Status};
-use super::{PassRecord, carrier};
+use super::{PassRecord, carrier, rereads};
 use crate::config::settings::ConnectionSettings;
-use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
-use crate::graph::{self, Graph, GraphError};
+use crate::graph::{Graph, GraphError};
 use crate::mapping::Mapping;
-use crate::replica::connection::Link;
+use crate::replica::connection::{ConnectionState, Link};
 use crate::replica::{Transaction, Writer};
-use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
@@ -45,8 +43,8 @@ struct Haul {
     domains: Option<Vec<Map<String, Value>>>,
     tenant: Option<String>,
     warnings: Vec<String>,
-    /// A stream that may not be read, while the others go on.
-    refused: Option<String>,
+    /// Streams that may not be read, while the others go on.
+    refused: Vec<(Kind, GraphError)>,
 }
 
 impl Engine {
@@ -87,23 +85,21 @@ impl Engine {
 
     /// Unix time of the last full enumeration.
     pub fn last_full(&self) -> Option<i64> {
-        let snapshot = self.writer.reader().snapshot();
-        snapshot
-            .connections()
-            .iter()
-            .find(|(n, _)| *n == self.connection)
-            .and_then(|(_, s)| s.last_full)
+        self.state().and_then(|state| state.last_full)
     }
 
     fn is_published(&self) -> bool {
+        self.state().is_some_and(|state| state.is_published())
+    }
+
+    fn state(&self) -> Option<ConnectionState> {
         let snapshot = self.writer.reader().snapshot();
-        snapshot.connections().iter().any(|(n, s)| *n == self.connection && s.is_published())
+        let state = snapshot.connections().iter().find(|(number, _)| *number == self.connection);
+        state.map(|(_, state)| state.clone())
     }
 
     fn report_state(&self) {
-        let snapshot = self.writer.reader().snapshot();
-        let state = snapshot.connections().iter().find(|(number, _)| *number == self.connection);
-        if let Some((_, state)) = state {
+        if let Some(state) = self.state() {
             self.status.send_modify(|status| {
                 status.published = state.is_published();
                 status.last_success = state.last_success;
@@ -122,12 +118,10 @@ impl Engine {
     }
 
     fn derive_anew(&self) -> Result<(), SyncError> {
-        let snapshot = self.writer.reader().snapshot();
-        let state = snapshot.connections().iter().find(|(number, _)| *number == self.connection);
         let derivation = self.derivation(0, unix_ms() / 1000);
-        let stale = state.is_some_and(|(_, s)| {
-            s.is_published() && s.mapping != derive::fingerprint(&derivation)
-        });
+        let stale = self
+            .state()
+            .is_some_and(|s| s.is_published() && s.mapping != derive::fingerprint(&derivation));
         if stale {
             tracing::info!(connection = %self.settings.name, "the mapping or the tree has changed: deriving all entries anew");
             self.writer.write(|change| derive::derive(change, &derivation, &Touched::default()))?;
@@ -198,105 +192,121 @@ impl Engine {
 
     async fn haul(&self, order: Order) -> Result<Haul, SyncError> {
         let tenant = self.graph.token().await?.tenant;
-        self.check_tenant(tenant.as_deref())?;
-        let stream = |kind| Stream {
-            graph: &self.graph,
-            writer: &self.writer,
-            connection: self.connection,
-            kind,
-            status: &self.status,
-        };
-        let contacts = async {
-            match self.settings.sync.contacts {
-                true => Some(stream(Kind::Contact).gather(order.full).await),
-                false => None,
-            }
-        };
-        let (users, groups) = (stream(Kind::User), stream(Kind::Group));
-        let (users, groups, contacts) =
-            tokio::join!(users.gather(order.full), groups.gather(order.full), contacts);
+        self.check_tenant(tenant.as_deref()).await?;
         let mut haul = Haul {
             rounds: Vec::new(),
             rereads: Rereads::new(),
             domains: None,
             tenant,
             warnings: Vec::new(),
-            refused: None,
+            refused: Vec::new(),
         };
-        for outcome in [Some(users), Some(groups), contacts].into_iter().flatten() {
-            match outcome {
-                Ok(round) => haul.take(round),
-                // What was published stays; the other streams go on.
-                Err(SyncError::Graph(error)) if error.is_permission() && self.is_published() => {
-                    haul.warnings.push(error.to_string());
-                    haul.refused = Some(error.to_string());
-                }
-                Err(error) => return Err(error),
-            }
+        let kinds = [Kind::User, Kind::Group, Kind::Contact];
+        self.streams(&kinds, order.full, &mut haul).await?;
+        // An enumeration takes long, and one that was resumed is older still. What
+        // changed meanwhile is read before anything is published: somebody who came in
+        // this time must not be answered as unknown.
+        let full = haul.rounds.iter().filter(|round| round.full);
+        let full: Vec<Kind> = full.map(|round| round.kind).collect();
+        haul.rounds.retain(|round| !round.full);
+        self.streams(&full, true, &mut haul).await?;
+        if let (true, Some((_, error))) = (haul.rounds.is_empty(), haul.refused.first()) {
+            return Err(error.clone().into());
         }
         self.reread_members(&mut haul).await?;
         self.domains(&mut haul).await;
         Ok(haul)
     }
 
-    fn check_tenant(&self, found: Option<&str>) -> Result<(), SyncError> {
-        let snapshot = self.writer.reader().snapshot();
-        let known = snapshot.connections().iter().find(|(n, _)| *n == self.connection);
-        let known = known.and_then(|(_, state)| state.tenant.clone());
-        match (known, found) {
-            (Some(known), Some(found)) if known != found => {
-                Err(SyncError::OtherTenant { known, found: found.to_owned() })
+    /// Gathers a round of each of these streams at once.
+    async fn streams(
+        &self,
+        kinds: &[Kind],
+        full: bool,
+        haul: &mut Haul,
+    ) -> Result<(), SyncError> {
+        let gather = async |kind| {
+            let is_on = kind != Kind::Contact || self.settings.sync.contacts;
+            if !is_on || !kinds.contains(&kind) {
+                return None;
             }
-            _ => Ok(()),
-        }
-    }
-
-    /// A restored group comes back looking new, and nothing promises that its members
-    /// come with it: the lists of groups that are new to us are read in full.
-    async fn reread_members(&self, haul: &mut Haul) -> Result<(), SyncError> {
-        let Some(round) = haul.rounds.iter().find(|round| round.kind == Kind::Group && !round.full)
-        else {
-            return Ok(());
+            let stream = Stream {
+                graph: &self.graph,
+                writer: &self.writer,
+                connection: self.connection,
+                kind,
+                status: &self.status,
+            };
+            Some((kind, stream.gather(full).await))
         };
-        for id in self.new_groups(round)? {
-            match self.graph.members(id).await {
-                Ok(members) => {
-                    haul.rereads.insert(id, members);
+        let (users, groups, contacts) =
+            tokio::join!(gather(Kind::User), gather(Kind::Group), gather(Kind::Contact));
+        for (kind, outcome) in [users, groups, contacts].into_iter().flatten() {
+            match outcome {
+                Ok(round) => haul.take(round),
+                // What was published stays; the other streams go on.
+                Err(SyncError::Graph(error)) if error.is_permission() && self.is_published() => {
+                    haul.warnings.push(error.to_string());
+                    haul.refused.push((kind, error));
                 }
-                Err(error) if error.is_permission() || error.status == Some(404) => {
-                    haul.warnings
-                        .push(format!("the members of the new group {id} were not read: {error}"));
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    fn new_groups(&self, round: &Gathered) -> Result<Vec<ObjectId>, SyncError> {
-        let snapshot = self.writer.reader().snapshot();
-        let mut new = Vec::new();
-        let mut look = |body: &[u8]| -> Result<(), SyncError> {
-            for item in graph::items(Kind::Group, body)? {
-                let hidden = item.properties.get("visibility").and_then(Value::as_str)
-                    == Some("HiddenMembership");
-                let known = match snapshot.find(self.connection, item.id)? {
-                    Some(number) => snapshot.source(number)?.is_some(),
-                    None => false,
-                };
-                if item.removed.is_none() && !known && !hidden && !new.contains(&item.id) {
-                    new.push(item.id);
-                }
-            }
-            Ok(())
+    /// Refuses another tenant's credentials. Before anything is published they may be
+    /// a correction: then what was staged from the other tenant is dropped.
+    async fn check_tenant(&self, found: Option<&str>) -> Result<(), SyncError> {
+        let known = self.state().and_then(|state| state.tenant);
+        let Some(found) = found.filter(|found| known.as_deref() != Some(found)) else {
+            return Ok(());
         };
-        round.pages.iter().try_for_each(|body: &Bytes| look(body))?;
-        for page in 0..round.staged {
-            if let Some(body) = snapshot.staged(self.connection, Kind::Group, page)? {
-                look(&body)?;
+        let (found, connection) = (found.to_owned(), self.connection);
+        match known {
+            Some(known) if self.is_published() => Err(SyncError::OtherTenant { known, found }),
+            _ => {
+                carrier::write(&self.writer, move |change| {
+                    let mut state = change.connection(connection)?;
+                    state.tenant = Some(found);
+                    state.links.clear();
+                    state.rounds.clear();
+                    for kind in Kind::ALL {
+                        change.unstage(connection, kind)?;
+                    }
+                    change.put_connection(connection, &state)
+                })
+                .await
             }
         }
-        Ok(new)
+    }
+
+    async fn reread_members(&self, haul: &mut Haul) -> Result<(), SyncError> {
+        let Some(at) = haul.rounds.iter().position(|round| round.kind == Kind::Group) else {
+            return Ok(());
+        };
+        // Reading the pages once more takes its time, away from the threads that serve.
+        let (round, reader) = (haul.rounds.swap_remove(at), self.writer.reader());
+        let (connection, hidden) = (self.connection, self.settings.sync.hidden_members);
+        let (round, wanted) = carrier::carry(move || {
+            let wanted = rereads::wanted(&reader.snapshot(), connection, &round, hidden);
+            (round, wanted)
+        })
+        .await?;
+        haul.rounds.push(round);
+        for id in wanted? {
+            match self.graph.members(id).await {
+                Ok(members) => {
+                    haul.rereads.insert(id, members);
+                }
+                Err(error) if rereads::is_final(&error) => {
+                    haul.warnings
+                        .push(format!("the members of the group {id} were not read: {error}"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Domains are an extra: where they may not be read, those known stay.
@@ -321,9 +331,9 @@ impl Engine {
             history: self.history,
         };
         record.warnings = haul.warnings.clone();
-        if let Some(refused) = &haul.refused {
+        if let Some((_, refused)) = haul.refused.first() {
             record.verdict = "partial".to_owned();
-            record.error = refused.clone();
+            record.error = refused.to_string();
         }
         carrier::write(&self.writer, move |change| commit.run(change, haul, record, began)).await
     }
@@ -383,7 +393,7 @@ impl Commit {
         };
         let Derived { added, changed, removed } = derive::derive(change, &derivation, &touched)?;
         let mut state = change.connection(self.connection)?;
-        let full = haul.rounds.iter().all(|round| round.full);
+        let full = haul.refused.is_empty() && haul.rounds.iter().all(|round| round.full);
         for round in haul.rounds {
             change.unstage(self.connection, round.kind)?;
             state.rounds.remove(round.kind.plural());
@@ -391,7 +401,10 @@ impl Commit {
             state.links.insert(round.kind.plural().to_owned(), link);
         }
         state.tenant = haul.tenant.or(state.tenant);
-        state.last_success = Some(now);
+        // The age of the data is that of the users: they are most of the mail.
+        if haul.refused.iter().all(|(kind, _)| *kind != Kind::User) {
+            state.last_success = Some(now);
+        }
         if full {
             record.kind = "full".to_owned();
             state.last_full = Some(now);

@@ -8,6 +8,7 @@ use crate::graph::{Graph, Next, Position, Retry};
 use crate::replica::connection::Round;
 use crate::replica::{Transaction, Writer};
 use bytes::Bytes;
+use roaring::RoaringBitmap;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -19,6 +20,9 @@ pub struct Gathered {
     pub kind: Kind,
     /// Whether it enumerates everything: what it does not name is gone.
     pub full: bool,
+    /// How many of its pages belong to the enumeration; the others bring what changed
+    /// after it.
+    pub enumerated: u32,
     /// Where the next round starts.
     pub delta: String,
     /// What the stream selects.
@@ -56,24 +60,68 @@ const STAGE_EVERY: Duration = Duration::from_millis(250);
 const MAX_PAGES: u32 = 1_000_000;
 /// How often one pass starts a stream over when its links die.
 const MAX_RESTARTS: u32 = 5;
+/// A round goes in circles when so many pages in a row have brought nothing new, and
+/// more than twice as many as there were that did.
+const PAGES_IN_VAIN: u32 = 1_000;
 
 struct Gathering {
     full: bool,
+    enumerated: Option<u32>,
     start: Position,
     next: Position,
     select: String,
     staged: u32,
     pages: Vec<Bytes>,
     seen: HashSet<Position>,
+    marks: RoaringBitmap,
+    fresh: u32,
+    in_vain: u32,
     flushed: Instant,
     skipped: u64,
 }
 
 impl Gathering {
     fn new(start: Position, full: bool, select: String) -> Self {
-        let next = start.clone();
-        let (pages, seen, flushed) = (Vec::new(), HashSet::new(), Instant::now());
-        Gathering { full, start, next, select, staged: 0, pages, seen, flushed, skipped: 0 }
+        Gathering {
+            full,
+            enumerated: None,
+            next: start.clone(),
+            start,
+            select,
+            staged: 0,
+            pages: Vec::new(),
+            seen: HashSet::new(),
+            marks: RoaringBitmap::new(),
+            fresh: 0,
+            in_vain: 0,
+            flushed: Instant::now(),
+            skipped: 0,
+        }
+    }
+
+    fn page_count(&self) -> u32 {
+        self.staged.saturating_add(u32::try_from(self.pages.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Notes a page and the link behind it; tells when the chain has no end.
+    fn goes_in_circles(&mut self, marks: &[u32], next: &Position) -> Option<String> {
+        let before = self.marks.len();
+        self.marks.extend(marks);
+        if self.marks.len() > before {
+            (self.fresh, self.in_vain) = (self.fresh + 1, 0);
+        } else {
+            self.in_vain += 1;
+        }
+        let count = self.page_count();
+        if !self.seen.insert(self.next.clone()) || *next == self.next {
+            Some("the same link came twice".to_owned())
+        } else if self.in_vain >= PAGES_IN_VAIN.max(self.fresh.saturating_mul(2)) {
+            Some(format!("the last {} pages brought nothing new", self.in_vain))
+        } else if count >= MAX_PAGES {
+            Some(format!("{count} pages"))
+        } else {
+            None
+        }
     }
 
     /// Whether pages should become durable now.
@@ -92,19 +140,18 @@ impl Gathering {
             next,
             delta,
             select: self.select.clone(),
-            pages: self.staged + u32::try_from(self.pages.len()).unwrap_or(u32::MAX),
+            pages: self.page_count(),
+            enumerated: self.enumerated,
         }
     }
 }
 
 impl Stream<'_> {
     /// Gathers a round: the one under way, else one from the delta link, else a full one.
+    /// A round that is complete already goes on with what changed since.
     pub async fn gather(&self, full: bool) -> Result<Gathered, SyncError> {
         let select = Graph::select_fingerprint(self.kind);
-        let mut gathering = match self.resume(&select, full)? {
-            Resumed::Complete(gathered) => return Ok(gathered),
-            Resumed::UnderWay(gathering) => gathering,
-        };
+        let mut gathering = self.resume(&select, full)?;
         let mut restarts = 0;
         loop {
             let page = match self.graph.page_raw(&gathering.next).await {
@@ -140,20 +187,15 @@ impl Stream<'_> {
             match page.next {
                 Next::Done { delta } => {
                     let delta = delta.to_text();
+                    gathering.enumerated = gathering.enumerated.or(Some(gathering.page_count()));
                     if gathering.full || gathering.staged > 0 {
                         self.stage(&mut gathering, Some(delta.clone())).await?;
                     }
                     return Ok(gathering.done(self.kind, delta));
                 }
                 Next::More(next) => {
-                    let page_count = gathering.seen.len() as u32;
-                    if !gathering.seen.insert(gathering.next.clone()) || next == gathering.next {
-                        return self
-                            .endless(gathering, "the same link came twice".to_owned())
-                            .await;
-                    }
-                    if page_count >= MAX_PAGES {
-                        return self.endless(gathering, format!("{page_count} pages")).await;
+                    if let Some(what) = gathering.goes_in_circles(&page.marks, &next) {
+                        return self.endless(gathering, what).await;
                     }
                     gathering.next = next;
                     if gathering.is_due() {
@@ -171,11 +213,11 @@ impl Stream<'_> {
         Err(SyncError::Endless { stream: self.kind.plural(), what })
     }
 
-    fn resume(&self, select: &str, full: bool) -> Result<Resumed, SyncError> {
+    fn resume(&self, select: &str, full: bool) -> Result<Gathering, SyncError> {
         let snapshot = self.writer.reader().snapshot();
         let state = snapshot.connections().iter().find(|(number, _)| *number == self.connection);
         let fresh = || Gathering::new(self.graph.start(self.kind), true, select.to_owned());
-        let Some((_, state)) = state else { return Ok(Resumed::UnderWay(fresh())) };
+        let Some((_, state)) = state else { return Ok(fresh()) };
         let read = |text: &str| text.parse::<Position>().ok().filter(|at| at.kind() == self.kind);
         if let Some(round) = state.round(self.kind)
             && round.select == select
@@ -184,25 +226,26 @@ impl Stream<'_> {
         {
             let mut gathering = Gathering::new(start, round.full, select.to_owned());
             gathering.staged = round.pages;
-            if let (None, Some(delta)) = (&round.next, &round.delta) {
-                return Ok(Resumed::Complete(gathering.done(self.kind, delta.clone())));
-            }
-            if let Some(next) = round.next.as_deref().and_then(read) {
+            let complete = round.next.is_none().then_some(round.pages);
+            gathering.enumerated = round.enumerated.or(complete);
+            // A complete round may be old, and would show what was true then.
+            let next = round.next.as_deref().or(round.delta.as_deref());
+            if let Some(next) = next.and_then(read) {
                 tracing::info!(
                     stream = self.kind.plural(),
                     pages = round.pages,
                     "resuming at the last durable page"
                 );
                 gathering.next = next;
-                return Ok(Resumed::UnderWay(gathering));
+                return Ok(gathering);
             }
         }
         let link =
             state.links.get(self.kind.plural()).filter(|link| !full && link.select == select);
-        Ok(Resumed::UnderWay(match link.and_then(|link| read(&link.position)) {
+        Ok(match link.and_then(|link| read(&link.position)) {
             Some(start) => Gathering::new(start, false, select.to_owned()),
             None => fresh(),
-        }))
+        })
     }
 
     async fn restart(&self, old: Gathering, full: bool) -> Result<Gathering, SyncError> {
@@ -261,14 +304,10 @@ impl Stream<'_> {
     }
 }
 
-enum Resumed {
-    Complete(Gathered),
-    UnderWay(Gathering),
-}
-
 impl Gathering {
     fn done(self, kind: Kind, delta: String) -> Gathered {
+        let enumerated = self.enumerated.unwrap_or_else(|| self.page_count());
         let Gathering { full, select, staged, pages, skipped, .. } = self;
-        Gathered { kind, full, delta, select, staged, pages, skipped }
+        Gathered { kind, full, enumerated, delta, select, staged, pages, skipped }
     }
 }

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod gather;
 mod names;
+mod rereads;
 pub mod schedule;
 pub mod status;
 

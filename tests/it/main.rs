@@ -11,4 +11,6 @@
 
 mod world;
 
+mod faults;
 mod sync;
+mod token_death;

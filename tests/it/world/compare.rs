@@ -45,7 +45,8 @@ fn primary(object: &Map<String, Value>) -> BTreeSet<String> {
     primary.map_or_else(|| strings(object, "mail"), |p| BTreeSet::from([p]))
 }
 
-pub fn differences(tenant: &Tenant, snapshot: &Snapshot) -> Vec<String> {
+/// `tells_hidden`: whether members of groups with hidden membership are to be served.
+pub fn differences(tenant: &Tenant, snapshot: &Snapshot, tells_hidden: bool) -> Vec<String> {
     let mut out = Vec::new();
     let served = by_id(snapshot);
     let mut expected = BTreeSet::new();
@@ -84,9 +85,10 @@ pub fn differences(tenant: &Tenant, snapshot: &Snapshot) -> Vec<String> {
                 trimmed(strings(&object, "displayName")),
             );
             let hidden = |group: &str| {
-                tenant.object(group).is_some_and(|g| {
-                    g.get("visibility").and_then(Value::as_str) == Some("HiddenMembership")
-                })
+                !tells_hidden
+                    && tenant.object(group).is_some_and(|g| {
+                        g.get("visibility").and_then(Value::as_str) == Some("HiddenMembership")
+                    })
             };
             let groups = tenant
                 .member_of(id)

@@ -1,6 +1,7 @@
 //! A simulated tenant, a replica in a temporary folder, and the engine between them.
 
 pub mod compare;
+pub mod index;
 
 use entraldap::config::Secret;
 use entraldap::config::settings::{
@@ -8,11 +9,13 @@ use entraldap::config::settings::{
 };
 use entraldap::directory::dn::Dn;
 use entraldap::graph::Graph;
-use entraldap::replica::{self, Writer};
-use entraldap::simulator::{Options, Simulator, Tenant};
+use entraldap::replica::{self, Snapshot, Writer};
+use entraldap::simulator::{Knobs, Options, Simulator, Tenant};
 use entraldap::sync::engine::Order;
 use entraldap::sync::{Engine, PassRecord, SyncError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -66,6 +69,18 @@ impl World {
         world
     }
 
+    /// A world for tests with a paused clock: no timeouts, which would run off while a
+    /// socket is waited for, and one attempt for each request.
+    pub async fn hasty(tenant: Tenant, knobs: Knobs) -> World {
+        let mut world = World::with(tenant, Options { knobs, ..options() }).await;
+        let graph = &mut world.connection.graph;
+        graph.attempts = 1;
+        graph.max_wait = Duration::from_secs(3600);
+        (graph.request_timeout, graph.connect_timeout) = (Duration::ZERO, Duration::ZERO);
+        world.open();
+        world
+    }
+
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("replica.redb")
     }
@@ -104,8 +119,52 @@ impl World {
 
     /// Every difference between what is served and what the tenant holds.
     pub fn differences(&self) -> Vec<String> {
-        let snapshot = self.writer().reader().snapshot();
-        self.simulator.with_tenant(|tenant| compare::differences(tenant, &snapshot))
+        let snapshot = self.snapshot();
+        self.simulator.with_tenant(|tenant| {
+            compare::differences(tenant, &snapshot, self.connection.sync.hidden_members)
+        })
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.writer().reader().snapshot()
+    }
+
+    pub fn is_published(&self) -> bool {
+        self.snapshot().contexts()[0].entry.is_some()
+    }
+
+    /// Everything that is served, to the last octet: DN to attributes.
+    pub fn served(&self) -> BTreeMap<String, Vec<Vec<u8>>> {
+        let snapshot = self.snapshot();
+        let mut out = BTreeMap::new();
+        for number in snapshot.all().unwrap().iter() {
+            let entry = snapshot.entry(number).unwrap().unwrap();
+            let view = entry.view();
+            let attributes = view.slots().map(|slot| entry.tlv(&slot).unwrap().to_vec()).collect();
+            out.insert(view.dn().to_owned(), attributes);
+        }
+        out
+    }
+
+    /// The DN of an object's entry.
+    pub fn dn(&self, id: &str) -> Option<String> {
+        compare::by_id(&self.snapshot()).get(id).map(|(dn, _)| dn.clone())
+    }
+
+    /// The values of an attribute of an object's entry.
+    pub fn values(&self, id: &str, attribute: &str) -> BTreeSet<String> {
+        let snapshot = self.snapshot();
+        match compare::by_id(&snapshot).get(id) {
+            Some((_, number)) => {
+                compare::texts(&snapshot.entry(*number).unwrap().unwrap(), attribute)
+            }
+            None => BTreeSet::new(),
+        }
+    }
+
+    /// The record of the latest pass.
+    pub fn last_record(&self) -> PassRecord {
+        self.snapshot().passes(1).unwrap().remove(0)
     }
 
     #[track_caller]
