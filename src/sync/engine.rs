@@ -219,12 +219,7 @@ impl Engine {
     }
 
     /// Gathers a round of each of these streams at once.
-    async fn streams(
-        &self,
-        kinds: &[Kind],
-        full: bool,
-        haul: &mut Haul,
-    ) -> Result<(), SyncError> {
+    async fn streams(&self, kinds: &[Kind], full: bool, haul: &mut Haul) -> Result<(), SyncError> {
         let gather = async |kind| {
             let is_on = kind != Kind::Contact || self.settings.sync.contacts;
             if !is_on || !kinds.contains(&kind) {

@@ -95,4 +95,3 @@ pub(super) fn is_final(error: &graph::GraphError) -> bool {
     use graph::ErrorKind::{NotFound, Permission, Refused};
     matches!(error.kind, NotFound | Permission | Refused)
 }
-

@@ -52,7 +52,11 @@ fn lasting() -> Vec<Action> {
         all.push(raw(200, &body));
     }
     all.push(raw(204, ""));
-    all.push(Action::Raw(302, vec![("location".to_owned(), "/elsewhere".to_owned())], String::new()));
+    all.push(Action::Raw(
+        302,
+        vec![("location".to_owned(), "/elsewhere".to_owned())],
+        String::new(),
+    ));
     all
 }
 
@@ -68,7 +72,10 @@ async fn survives(action: &Action, stream: Kind) {
         // Contacts are so few that they have no second page.
         let expected = links != Links::Next || stream != Kind::Contact;
         if expected {
-            let (record, error) = world.try_pass(false).await.expect_err(&context);
+            let outcome = world.try_pass(false).await;
+            let requests = world.simulator.requests();
+            let (record, error) =
+                outcome.expect_err(&format!("{context} {links:?}: {requests:#?}"));
             assert_eq!(record.verdict, "failed", "{context}");
             assert_eq!(record.error, error.to_string());
             assert!(!error.to_string().is_empty() && record.requests > 0, "{context}");

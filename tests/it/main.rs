@@ -11,6 +11,8 @@
 
 mod world;
 
+mod facts;
 mod faults;
+mod promises;
 mod sync;
 mod token_death;

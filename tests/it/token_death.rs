@@ -132,8 +132,8 @@ async fn links_that_always_die_fail_the_pass_and_nothing_else() {
     world.pass().await;
     let before = world.served();
     world.simulator.with_tenant(|tenant| life::changes(tenant, 1, 10));
-    let rules =
-        [Links::Delta, Links::Next].map(|links| Rule::new(Action::StateLost(StateLoss::Gone)).links(links));
+    let rules = [Links::Delta, Links::Next]
+        .map(|links| Rule::new(Action::StateLost(StateLoss::Gone)).links(links));
     for rule in rules {
         world.simulator.faults().add(rule);
     }
