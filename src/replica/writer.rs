@@ -8,19 +8,22 @@ use super::reader::Reader;
 use super::tables::{self, WriteTables};
 use crate::directory::schema::{self, Schema};
 use redb::{Database, ReadableTable, WriteTransaction};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The one handle that writes. Cheap to clone; transactions follow one another.
 #[derive(Clone)]
 pub struct Writer {
     database: Arc<Database>,
     reader: Reader,
+    /// Held from opening a snapshot to publishing it: of two commits, the reader must
+    /// not be left with the older one.
+    publishing: Arc<Mutex<()>>,
 }
 
 impl Writer {
     pub(super) fn new(database: Arc<Database>) -> Result<Self, Error> {
         let reader = Reader::new(&database)?;
-        Ok(Writer { database, reader })
+        Ok(Writer { database, reader, publishing: Arc::default() })
     }
 
     /// A handle for searches.
@@ -42,7 +45,9 @@ impl Writer {
             done
         };
         txn.commit().map_err(Error::from)?;
+        let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         self.reader.refresh(&self.database)?;
+        drop(publishing);
         Ok(done)
     }
 }
@@ -139,5 +144,32 @@ impl<'t> Transaction<'t> {
     pub fn put_connection(&mut self, number: u16, state: &ConnectionState) -> Result<(), Error> {
         self.tables.connections.insert(number, state.write().as_slice())?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::settings::ReplicaSettings;
+    use crate::replica::{Error, open};
+
+    #[test]
+    fn of_two_commits_the_newer_one_stays_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.redb");
+        let writer = open(&ReplicaSettings { path, ..ReplicaSettings::default() }).unwrap();
+        for _ in 0..100 {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| writer.write(|_| Ok::<(), Error>(())).unwrap());
+                }
+            });
+            let committed = writer.write(|change| change.sequence()).unwrap() + 1;
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| writer.write(|_| Ok::<(), Error>(())).unwrap());
+                }
+            });
+            assert_eq!(writer.reader().snapshot().sequence(), committed + 4);
+        }
     }
 }

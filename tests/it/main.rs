@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the modules of a test binary are its own")]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "helpers of tests fail as tests do"
