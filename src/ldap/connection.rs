@@ -1,6 +1,7 @@
 //! One connection: octets in, octets out, and what happens when either stops.
 
 use super::bind::PendingBind;
+use super::end::End;
 use super::operation::{Batch, Verdict, bound};
 use super::search::cursor::Cursor;
 use super::server::Server;
@@ -8,13 +9,11 @@ use super::session::Session;
 use super::slice::Slice;
 use super::stream::Stream;
 use super::watch::Watch;
-use super::wire::ber::Malformed;
 use super::wire::frame::{self, Framed};
 use super::wire::request::{self, tag};
 use super::wire::response::{self, Outcome};
 use bytes::{Buf, BytesMut};
 use ldap3_proto::LdapResultCode;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -35,48 +34,6 @@ const READ: usize = 4096;
 const KEPT: usize = 32 * 1024;
 /// How long a parting word may take.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Why a connection ended.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The client closed it, without a word or with an unbind.
-    Client,
-    /// An unbind.
-    Unbind,
-    /// Nothing came for too long.
-    Idle,
-    /// The first request, or the TLS handshake, did not come.
-    Silent,
-    /// The client does not read what it asked for.
-    Stalled,
-    /// The server goes.
-    Shutdown,
-    /// What came is no LDAP.
-    Malformed(Malformed),
-    /// StartTLS was asked for in a way that forbids to go on.
-    Sequence,
-    /// The TLS handshake failed.
-    Handshake(io::Error),
-    /// The socket failed.
-    Io(io::Error),
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            End::Client => f.write_str("closed by the client"),
-            End::Unbind => f.write_str("unbind"),
-            End::Idle => f.write_str("idle for too long"),
-            End::Silent => f.write_str("no first request in time"),
-            End::Stalled => f.write_str("the client does not read"),
-            End::Shutdown => f.write_str("shutdown"),
-            End::Malformed(malformed) => fmt::Display::fmt(malformed, f),
-            End::Sequence => f.write_str("octets behind StartTLS"),
-            End::Handshake(error) => write!(f, "TLS handshake: {error}"),
-            End::Io(error) => fmt::Display::fmt(error, f),
-        }
-    }
-}
 
 /// What the connection waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]

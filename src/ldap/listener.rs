@@ -1,6 +1,7 @@
 //! Accepting connections, and letting them go at shutdown.
 
-use super::connection::{Connection, End};
+use super::connection::Connection;
+use super::end::End;
 use super::server::Server;
 use super::stream::Stream;
 use super::wire::response::{self, Outcome};

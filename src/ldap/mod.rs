@@ -10,6 +10,7 @@ mod compare;
 mod connection;
 mod controls;
 mod counters;
+mod end;
 mod extended;
 mod generated;
 mod listener;

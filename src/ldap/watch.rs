@@ -1,7 +1,7 @@
 //! How long a connection may be silent. One timer, moved only when it goes off: reading
 //! and writing just note the time.
 
-use super::connection::End;
+use super::end::End;
 use crate::config::settings::LimitSettings;
 use std::future::Future;
 use std::pin::Pin;
