@@ -1,9 +1,43 @@
 //! entraldap: a local replica of a Microsoft Entra ID tenant's recipients, served over LDAP.
+//!
+//! One corridor from the back door to the front door; data flows one way.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`config`] | text to settings: all problems at once, each with its key and line |
+//! | [`directory`] | what an entry is: names, attributes, schema, filters, three-valued tests; pure |
+//! | [`graph`] | the back door: tokens, delta rounds, links, retries, one budget for all requests |
+//! | [`mapping`] | a Graph object to an entry, by the `ad` preset; pure |
+//! | [`replica`] | the stored copy in redb: source tables, entries ready to send, indexes, change log |
+//! | [`mod@sync`] | one pass from change to commit, and when passes run |
+//! | [`ldap`] | the front door: listeners, binds, searches; [`ldap::serve`] |
+//! | [`inspect`] | looking into the replica for a person: explain, export |
+//! | [`admin`] | the side window: HTTP on a unix socket or loopback, for commands |
+//! | `simulator` | a tenant that lives, changes and fails on command; a cargo feature, on by default |
+//! | [`telemetry`] | log lines |
+//! | [`daemon`], [`cli`] | build the rooms and run the verbs; nobody imports them |
+//!
+//! Who may import whom is a table in `tests/tidy.rs`. [`replica`] is the only room that
+//! both sides enter, and the front door holds a [`replica::Reader`], which cannot write.
+//!
+//! A pass ([`sync::Engine`]): gather a round of every stream, staging pages durably; merge
+//! into the source tables; derive the entries that change with them; record; one commit.
+//! A search: frame, decode, base, plan over the indexes, test where a plan is not exact,
+//! copy finished attributes into the answer; one [`replica::Snapshot`] throughout.
+//!
+//! Unknown is never answered as absent: until a first complete sync is published, a
+//! context has no base entry ([`replica::Context::entry`]), and searches in it answer
+//! `unavailable`. A failure never removes data: only a deletion that Graph stated, or a
+//! completed enumeration, removes an object.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod directory;
 pub mod graph;
+pub mod inspect;
+pub mod ldap;
 pub mod mapping;
 pub mod replica;
 #[cfg(feature = "simulator")]

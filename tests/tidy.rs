@@ -21,7 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("replica", &["config", "directory"]),
     ("sync", &["config", "directory", "graph", "mapping", "replica"]),
     ("ldap", &["config", "directory", "replica"]),
-    ("admin", &["config", "replica", "sync"]),
+    ("inspect", &["directory", "replica"]),
+    ("admin", &["config", "inspect", "replica", "sync"]),
     ("notify", &["config", "sync::report"]),
     ("simulator", &[]),
     ("telemetry", &["config"]),
@@ -29,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &EVERY_ROOM_AND_THE_DAEMON),
 ];
 
-const EVERY_ROOM: [&str; 11] = [
+const EVERY_ROOM: [&str; 12] = [
     "directory",
     "config",
     "graph",
@@ -37,13 +38,14 @@ const EVERY_ROOM: [&str; 11] = [
     "replica",
     "sync",
     "ldap",
+    "inspect",
     "admin",
     "notify",
     "simulator",
     "telemetry",
 ];
 
-const EVERY_ROOM_AND_THE_DAEMON: [&str; 12] = [
+const EVERY_ROOM_AND_THE_DAEMON: [&str; 13] = [
     "directory",
     "config",
     "graph",
@@ -51,6 +53,7 @@ const EVERY_ROOM_AND_THE_DAEMON: [&str; 12] = [
     "replica",
     "sync",
     "ldap",
+    "inspect",
     "admin",
     "notify",
     "simulator",

@@ -5,9 +5,19 @@
 //! `Arguments::run_verb`.
 
 mod check;
+mod client;
 mod completions;
+#[cfg(feature = "simulator")]
+mod demo;
 mod exit;
+mod explain;
+mod export;
 mod hash_password;
+mod progress;
+mod serve;
+mod start;
+mod status;
+mod sync;
 
 pub use exit::{Exit, Failure};
 
@@ -50,8 +60,21 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Sync and serve: the daemon.
+    Serve(serve::Arguments),
+    /// Try it: a simulated tenant, a first sync, an LDAP server, searches to type.
+    #[cfg(feature = "simulator")]
+    Demo(demo::Arguments),
     /// Check the configuration file.
     Check(check::Arguments),
+    /// Run a pass now.
+    Sync(sync::Arguments),
+    /// Tell what is served, as of when, and what the last pass did.
+    Status(status::Arguments),
+    /// Tell what is known of an address, a DN or an object id.
+    Explain(explain::Arguments),
+    /// Write entries as LDIF or JSON.
+    Export(export::Arguments),
     /// Make a hash for password_hash of an [[ldap.account]].
     HashPassword(hash_password::Arguments),
     /// Print a completion script for a shell.
@@ -71,7 +94,14 @@ impl Arguments {
 
     fn run_verb(&self, out: &mut impl Write) -> Result<Exit, Failure> {
         match &self.verb {
+            Verb::Serve(verb) => verb.run(&self.common),
+            #[cfg(feature = "simulator")]
+            Verb::Demo(verb) => verb.run(&self.common, out),
             Verb::Check(verb) => verb.run(&self.common, out),
+            Verb::Sync(verb) => verb.run(&self.common, out),
+            Verb::Status(verb) => verb.run(&self.common, out),
+            Verb::Explain(verb) => verb.run(&self.common, out),
+            Verb::Export(verb) => verb.run(&self.common, out),
             Verb::HashPassword(verb) => verb.run(&self.common, out),
             Verb::Completions(verb) => verb.run(out),
         }

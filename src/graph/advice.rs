@@ -52,7 +52,7 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
 pub(super) fn permission_of(operation: &str) -> Option<&'static str> {
     match operation {
         "users/delta" => Some("User.Read.All"),
-        "groups/delta" => Some("GroupMember.Read.All"),
+        "groups/delta" | "groups/members" => Some("GroupMember.Read.All"),
         "contacts/delta" => Some("OrgContact.Read.All"),
         "domains" => Some("Domain.Read.All"),
         "organization" => Some("Organization.Read.All"),

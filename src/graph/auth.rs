@@ -7,7 +7,6 @@ use crate::config::Secret;
 use crate::config::settings::{ConnectionSettings, SecretSource};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
@@ -127,7 +126,7 @@ impl Client {
 
     async fn issue(&self) -> Result<Held, GraphError> {
         let tokens = &self.tokens;
-        let (field, secret) = tokens.credential.proof().await?;
+        let (field, secret) = tokens.credential.proof()?;
         let (field, secret) = (field, &secret);
         self.persist(|attempt| async move {
             let asked = Instant::now();
@@ -169,30 +168,15 @@ impl Issued {
 
 impl Credential {
     /// The form field that proves who we are, read anew each time.
-    async fn proof(&self) -> Result<(&'static str, Secret), GraphError> {
+    fn proof(&self) -> Result<(&'static str, Secret), GraphError> {
         let Credential::Secret(source) = self;
-        let secret = match source {
-            SecretSource::Value(secret) => secret.clone(),
-            SecretSource::File(path) => read_secret(path).await?,
-        };
+        // A small local file, read about once an hour.
+        let secret = source.read().map_err(|error| secret_error(error.to_string()))?;
         if secret.reveal().is_empty() {
             return Err(secret_error("the client secret is empty".to_owned()));
         }
         Ok(("client_secret", secret))
     }
-}
-
-async fn read_secret(path: &Path) -> Result<Secret, GraphError> {
-    let name = path.display();
-    let text = tokio::fs::read_to_string(path)
-        .await
-        .map(Secret::new)
-        .map_err(|error| secret_error(format!("{name}: {error}")))?;
-    let secret = text.reveal().trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        return Err(secret_error(format!("{name} is empty")));
-    }
-    Ok(Secret::new(secret))
 }
 
 fn secret_error(message: String) -> GraphError {

@@ -216,7 +216,8 @@ impl Client {
     }
 
     async fn pause(&self, failed: &Failed, attempt: u32, wait: Duration) {
-        tracing::warn!(error = %failed.error, attempt, ?wait, "trying again");
+        let error = GraphError { retry: Retry::After(wait), ..failed.error.clone() };
+        tracing::warn!(%error, attempt, "a request failed");
         if failed.concerns_all() {
             // The wait itself takes place in the budget, where all requests pass.
             self.budget.hold(wait);
@@ -230,8 +231,8 @@ impl Client {
             self.budget.hold(wait);
         }
         // A 404 keeps its own, longer time.
-        match failed.error.retry {
-            Retry::After(longer) if longer > wait => failed.error,
+        match failed.error.kind {
+            ErrorKind::NotFound => failed.error,
             _ => GraphError { retry: Retry::After(wait), ..failed.error },
         }
     }

@@ -90,7 +90,9 @@ impl<'de, const KEEP: bool> Deserialize<'de> for WirePage<KEEP> {
                         }
                         "@odata.nextLink" => page.next_link = map.next_value()?,
                         "@odata.deltaLink" => page.delta_link = map.next_value()?,
-                        _ => drop(map.next_value::<Checked>()?),
+                        _ => {
+                            map.next_value::<Checked>()?;
+                        }
                     }
                 }
                 if complete { Ok(page) } else { Err(A::Error::missing_field("value")) }
@@ -158,9 +160,15 @@ impl<'de, const KEEP: bool> Deserialize<'de> for WireItem<KEEP> {
                         }
                         "manager@delta" => manager = manager_change(references(&mut map)?),
                         // Annotations: `@odata.type`, `members@odata.context` ...
-                        key if key.contains('@') => drop(map.next_value::<Checked>()?),
-                        _ if KEEP => drop(properties.insert(key.into_owned(), map.next_value()?)),
-                        _ => drop(map.next_value::<Checked>()?),
+                        key if key.contains('@') => {
+                            map.next_value::<Checked>()?;
+                        }
+                        _ if KEEP => {
+                            properties.insert(key.into_owned(), map.next_value()?);
+                        }
+                        _ => {
+                            map.next_value::<Checked>()?;
+                        }
                     }
                 }
                 Ok(match id {

@@ -96,10 +96,8 @@ impl Transaction<'_> {
         let old_tlvs = old.as_ref().map(|(_, tlvs)| tlvs);
         self.index(number, old_tlvs, Some(&new_tlvs))?;
         let old_dn = old.as_ref().map(|(dn, _)| dn.as_str());
-        if old_dn != Some(view.dn()) {
-            if let Some(old_dn) = old_dn {
-                self.release_name(&key_of(old_dn)?, number)?;
-            }
+        if let Some(old_dn) = old_dn.filter(|old_dn| *old_dn != view.dn()) {
+            self.release_name(&key_of(old_dn)?, number)?;
         }
         self.claim_name(&key_of(view.dn())?, number)?;
         self.tables.entries.insert(number, encoded.entry.as_slice())?;

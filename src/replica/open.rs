@@ -10,10 +10,15 @@ use redb::{
 };
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Opens the file, or creates it where there is none.
 pub fn open(settings: &ReplicaSettings) -> Result<Writer, OpenError> {
+    let unusable = |reason: String| OpenError::Unusable { path: settings.path.clone(), reason };
+    Writer::new(database(settings)?, settings).map_err(|error| unusable(error.to_string()))
+}
+
+/// Opens the file in the format of this program.
+pub(super) fn database(settings: &ReplicaSettings) -> Result<Database, OpenError> {
     let path = settings.path.as_path();
     let existed = path.metadata().is_ok_and(|file| file.len() > 0);
     let unusable = |reason: String| OpenError::Unusable { path: path.to_owned(), reason };
@@ -28,7 +33,7 @@ pub fn open(settings: &ReplicaSettings) -> Result<Writer, OpenError> {
         return Err(OpenError::Foreign(path.to_owned()));
     }
     prepare(path, &database)?;
-    Writer::new(Arc::new(database)).map_err(|error| unusable(error.to_string()))
+    Ok(database)
 }
 
 /// A file with tables but without ours was written by somebody else. A file without any

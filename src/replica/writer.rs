@@ -6,21 +6,27 @@ use super::ids::Number;
 use super::postings::WritePostings;
 use super::reader::Reader;
 use super::tables::{self, WriteTables};
+use crate::config::settings::ReplicaSettings;
 use crate::directory::schema::{self, Schema};
 use redb::{Database, ReadableTable, WriteTransaction};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The one handle that writes. Cheap to clone; transactions follow one another.
 #[derive(Clone)]
 pub struct Writer {
-    database: Arc<Database>,
+    /// Held from the begin of a transaction until its commit is published: of two
+    /// commits, readers must not be left with the older one. `None` while the file
+    /// cannot be opened again after an I/O error.
+    database: Arc<Mutex<Option<Database>>>,
     reader: Reader,
+    settings: ReplicaSettings,
 }
 
 impl Writer {
-    pub(super) fn new(database: Arc<Database>) -> Result<Self, Error> {
+    pub(super) fn new(database: Database, settings: &ReplicaSettings) -> Result<Self, Error> {
         let reader = Reader::new(&database)?;
-        Ok(Writer { database, reader })
+        let database = Arc::new(Mutex::new(Some(database)));
+        Ok(Writer { database, reader, settings: settings.clone() })
     }
 
     /// A handle for searches.
@@ -34,7 +40,25 @@ impl Writer {
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let txn = self.database.begin_write().map_err(Error::from)?;
+        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = slot.as_ref() else {
+            self.reopen(&mut slot);
+            return Err(Error::Storage("it could not be opened again yet".to_owned()).into());
+        };
+        let done = self.write_to(database, change);
+        // After an I/O error redb refuses all work until the file is opened anew.
+        if done.is_err() && database.begin_write().is_err() {
+            self.reopen(&mut slot);
+        }
+        done
+    }
+
+    fn write_to<T, E: From<Error>>(
+        &self,
+        database: &Database,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let txn = database.begin_write().map_err(Error::from)?;
         let done = {
             let mut transaction = Transaction::open(&txn)?;
             let done = change(&mut transaction)?;
@@ -42,8 +66,30 @@ impl Writer {
             done
         };
         txn.commit().map_err(Error::from)?;
-        self.reader.refresh(&self.database)?;
+        self.reader.refresh(database)?;
         Ok(done)
+    }
+
+    /// Closes the file and opens it again. Searches meanwhile, and until it succeeds,
+    /// cannot be answered, and say so.
+    fn reopen(&self, slot: &mut Option<Database>) {
+        drop(slot.take());
+        let opened = super::open::database(&self.settings).map_err(|error| error.to_string());
+        let published = opened.and_then(|database| {
+            self.reader.refresh(&database).map_err(|error| error.to_string())?;
+            Ok(database)
+        });
+        match published {
+            Ok(database) => {
+                tracing::warn!(
+                    "the replica was opened again after an I/O error; the last committed state is served"
+                );
+                *slot = Some(database);
+            }
+            Err(error) => tracing::error!(
+                "the replica cannot be opened again after an I/O error, searches answer `unavailable`: {error}"
+            ),
+        }
     }
 }
 
@@ -139,5 +185,32 @@ impl<'t> Transaction<'t> {
     pub fn put_connection(&mut self, number: u16, state: &ConnectionState) -> Result<(), Error> {
         self.tables.connections.insert(number, state.write().as_slice())?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::settings::ReplicaSettings;
+    use crate::replica::{Error, open};
+
+    #[test]
+    fn of_two_commits_the_newer_one_stays_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.redb");
+        let writer = open(&ReplicaSettings { path, ..ReplicaSettings::default() }).unwrap();
+        for _ in 0..100 {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| writer.write(|_| Ok::<(), Error>(())).unwrap());
+                }
+            });
+            let committed = writer.write(|change| change.sequence()).unwrap() + 1;
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| writer.write(|_| Ok::<(), Error>(())).unwrap());
+                }
+            });
+            assert_eq!(writer.reader().snapshot().sequence(), committed + 4);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`engine`] runs a pass: it gathers a round of every stream ([`gather`]), and then,
 //! in one transaction, merges what came into the source tables ([`apply`]), derives
-//! the entries that change with it ([`derive`]), and records the pass. [`schedule`]
+//! the entries that change with it ([`mod@derive`]), and records the pass. [`schedule`]
 //! says when. What a pass did is a [`PassRecord`].
 
 pub mod apply;

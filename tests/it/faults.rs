@@ -72,7 +72,10 @@ async fn survives(action: &Action, stream: Kind) {
         // Contacts are so few that they have no second page.
         let expected = links != Links::Next || stream != Kind::Contact;
         if expected {
-            let (record, error) = world.try_pass(false).await.expect_err(&context);
+            let outcome = world.try_pass(false).await;
+            let requests = world.simulator.requests();
+            let (record, error) =
+                outcome.expect_err(&format!("{context} {links:?}: {requests:#?}"));
             assert_eq!(record.verdict, "failed", "{context}");
             assert_eq!(record.error, error.to_string());
             assert!(!error.to_string().is_empty() && record.requests > 0, "{context}");

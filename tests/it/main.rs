@@ -2,14 +2,23 @@
 //! LDAP clients before it.
 
 #![allow(unreachable_pub, reason = "the modules of a test binary are its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod world;
 
 mod facts;
 mod faults;
 mod knobs;
+mod members;
 mod names;
 mod permissions;
+mod promises;
 mod rederive;
 mod resume;
 mod sync;

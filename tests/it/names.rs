@@ -1,6 +1,6 @@
 //! Who is called what: names are unique and stable, and the same everywhere.
 
-use crate::facts::{id, office, user};
+use crate::members::{id, office, user};
 use entraldap::simulator::{Kind, Knobs};
 use serde_json::json;
 

@@ -20,10 +20,10 @@ pub fn by_id(snapshot: &Snapshot) -> BTreeMap<String, (String, u32)> {
         let entry = snapshot.entry(number).unwrap().unwrap();
         let id = texts(&entry, "entryUUID").into_iter().next();
         let kind = entry.view().identity().kind;
-        if let (Some(id), Some(kind)) = (id, kind) {
-            if kind != entraldap::directory::kind::Kind::Domain {
-                found.insert(id, (entry.view().dn().to_owned(), number));
-            }
+        if let (Some(id), Some(kind)) = (id, kind)
+            && kind != entraldap::directory::kind::Kind::Domain
+        {
+            found.insert(id, (entry.view().dn().to_owned(), number));
         }
     }
     found

@@ -1,0 +1,226 @@
+//! The requests that commands send, and their answers in JSON.
+
+use crate::config::Secret;
+use crate::inspect::explain::{Explanation, explain};
+use crate::inspect::export::{self, Format, Selection};
+use crate::replica::{self, Reader};
+use crate::sync::{Handle, PassRecord, Status};
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What the side window shows and reaches.
+pub struct Facts {
+    /// The stored copy.
+    pub reader: Reader,
+    /// The schedules, one per connection.
+    pub schedules: Vec<Handle>,
+    /// What the LDAP side has counted.
+    pub ldap: Box<dyn Fn() -> Value + Send + Sync>,
+    /// Addresses that LDAP is served on.
+    pub listeners: Vec<String>,
+    /// When the daemon started, Unix time.
+    pub started: i64,
+}
+
+/// The answer to `POST /sync`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Replied {
+    /// One record per connection that was asked.
+    pub passes: Vec<PassRecord>,
+}
+
+type Shared = State<Arc<Facts>>;
+
+/// All requests. `token`: what callers must send, where the socket does not say who they are.
+pub fn router(facts: Facts, token: Option<Secret>) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/status", get(status))
+        .route("/passes", get(passes))
+        .route("/explain", get(explain_one))
+        .route("/export", get(export_all))
+        .route("/sync", post(sync))
+        .with_state(Arc::new(facts));
+    match token {
+        Some(token) => routes.layer(middleware::from_fn(move |request: Request, next: Next| {
+            let allowed = bears(&request, &token);
+            async move {
+                if allowed {
+                    return next.run(request).await;
+                }
+                refuse(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong")
+            }
+        })),
+        None => routes,
+    }
+}
+
+/// Compares in a time that does not tell how much of a guess was right.
+fn bears(request: &Request, token: &Secret) -> bool {
+    use sha2::{Digest, Sha256};
+    let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    Sha256::digest(sent) == Sha256::digest(token.reveal())
+}
+
+fn refuse(status: StatusCode, message: impl std::fmt::Display) -> Response {
+    (status, Json(json!({ "error": message.to_string() }))).into_response()
+}
+
+fn broken(error: replica::Error) -> Response {
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, error)
+}
+
+async fn status(State(facts): Shared) -> Response {
+    let statuses: Vec<Status> =
+        facts.schedules.iter().map(|s| s.status().borrow().clone()).collect();
+    let snapshot = facts.reader.snapshot();
+    let entries = match snapshot.len() {
+        Ok(entries) => entries,
+        Err(error) => return broken(error),
+    };
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "started": facts.started,
+        "listeners": facts.listeners,
+        "entries": entries,
+        "sequence": snapshot.sequence(),
+        "connections": statuses,
+        "ldap": (facts.ldap)(),
+    }))
+    .into_response()
+}
+
+#[derive(Deserialize)]
+struct PassesQuery {
+    #[serde(default = "twenty")]
+    most: usize,
+}
+
+fn twenty() -> usize {
+    20
+}
+
+async fn passes(State(facts): Shared, Query(query): Query<PassesQuery>) -> Response {
+    match facts.reader.snapshot().passes(query.most) {
+        Ok(passes) => Json(passes).into_response(),
+        Err(error) => broken(error),
+    }
+}
+
+#[derive(Deserialize)]
+struct ExplainQuery {
+    what: String,
+}
+
+async fn explain_one(State(facts): Shared, Query(query): Query<ExplainQuery>) -> Response {
+    let answer: Result<Explanation, replica::Error> =
+        explain(&facts.reader.snapshot(), &query.what);
+    match answer {
+        Ok(explanation) => Json(explanation).into_response(),
+        Err(error) => broken(error),
+    }
+}
+
+#[derive(Deserialize)]
+struct ExportQuery {
+    format: Option<String>,
+    filter: Option<String>,
+    base: Option<String>,
+}
+
+/// Streams; a reader that stops reading stops the export.
+async fn export_all(State(facts): Shared, Query(query): Query<ExportQuery>) -> Response {
+    let format = match query.format.as_deref() {
+        None | Some("ldif") => Format::Ldif,
+        Some("json") => Format::Json,
+        Some(other) => {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                format!("format {other:?}: write ldif or json"),
+            );
+        }
+    };
+    let selection = match Selection::new(query.filter.as_deref(), query.base.as_deref()) {
+        Ok(selection) => selection,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
+    tokio::task::spawn_blocking(move || {
+        let snapshot = facts.reader.snapshot();
+        let write =
+            |text: String| sender.blocking_send(Ok(Bytes::from(text))).map_err(|_| Stopped::Reader);
+        match export::export(&snapshot, &selection, format, write) {
+            Ok(()) | Err(Stopped::Reader) => {}
+            // The body breaks off, so that the reader does not take a part for the whole.
+            Err(Stopped::Replica(error)) => {
+                let _ = sender.blocking_send(Err(std::io::Error::other(error.to_string())));
+            }
+        }
+    });
+    Body::new(Stream { receiver }).into_response()
+}
+
+enum Stopped {
+    Reader,
+    Replica(replica::Error),
+}
+
+impl From<replica::Error> for Stopped {
+    fn from(error: replica::Error) -> Self {
+        Stopped::Replica(error)
+    }
+}
+
+/// A body that comes out of a channel.
+struct Stream {
+    receiver: tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>,
+}
+
+impl http_body::Body for Stream {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        let next = self.get_mut().receiver.poll_recv(context);
+        next.map(|item| item.map(|bytes| bytes.map(http_body::Frame::data)))
+    }
+}
+
+#[derive(Deserialize)]
+struct SyncQuery {
+    connection: Option<String>,
+    #[serde(default)]
+    full: bool,
+}
+
+async fn sync(State(facts): Shared, Query(query): Query<SyncQuery>) -> Response {
+    let wanted = |name: &str| query.connection.as_deref().is_none_or(|asked| asked == name);
+    let asked: Vec<&Handle> = facts.schedules.iter().filter(|s| wanted(s.name())).collect();
+    if asked.is_empty() {
+        let names: Vec<&str> = facts.schedules.iter().map(Handle::name).collect();
+        return refuse(
+            StatusCode::NOT_FOUND,
+            format!("no such connection; there is: {}", names.join(", ")),
+        );
+    }
+    let mut passes = Vec::new();
+    for schedule in asked {
+        match schedule.sync(query.full).await {
+            Some(record) => passes.push(record),
+            None => return refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"),
+        }
+    }
+    Json(Replied { passes }).into_response()
+}

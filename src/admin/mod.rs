@@ -1,0 +1,8 @@
+//! The side window: HTTP for commands, on a unix socket (mode 0600) or on loopback
+//! with a token.
+
+mod api;
+mod listen;
+
+pub use api::{Facts, Replied, router};
+pub use listen::{ListenError, Listening, bind};

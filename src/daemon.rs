@@ -1,0 +1,195 @@
+//! Builds the rooms from settings, spawns them, drains them: the only file that sees
+//! everybody.
+
+use crate::admin::{self, Facts, Listening};
+use crate::config::Settings;
+use crate::config::settings::ListenerSettings;
+use crate::graph::{Graph, GraphError};
+use crate::ldap;
+use crate::replica::{self, OpenError, Writer};
+use crate::sync::schedule::Schedule;
+use crate::sync::{Engine, Handle, SyncError};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why the daemon does not start. Each text names the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `[replica]`
+    #[error("replica.path: {0}")]
+    Replica(#[from] OpenError),
+    /// The stored copy cannot be prepared.
+    #[error("{0}")]
+    Sync(#[from] SyncError),
+    /// A connection's settings cannot work.
+    #[error("connection: {0}")]
+    Graph(#[from] GraphError),
+    /// `[ldap]`
+    #[error("ldap: {0}")]
+    Ldap(#[from] ldap::StartError),
+    /// `[admin]`
+    #[error("{0}")]
+    Admin(#[from] admin::ListenError),
+    /// An LDAP address is taken or not ours.
+    #[error("ldap.listener: {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says, with a remedy.
+        reason: String,
+    },
+}
+
+/// A daemon that listens and syncs.
+pub struct Daemon {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    addresses: Vec<(SocketAddr, bool)>,
+    schedules: Vec<Handle>,
+    writer: Writer,
+}
+
+/// How long a daemon may take to end.
+const DRAIN: Duration = Duration::from_secs(15);
+
+impl Daemon {
+    /// Starts everything. Searches are answered from the stored copy at once; Graph is
+    /// not needed for that.
+    pub async fn start(settings: &Settings) -> Result<Daemon, StartError> {
+        let writer = replica::open(&settings.replica)?;
+        retire(&writer, settings)?;
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let mut schedules = Vec::new();
+        let mut handles = Vec::new();
+        for connection in &settings.connections {
+            let graph = Graph::new(connection)?;
+            let engine = Engine::new(connection, settings.replica.history, graph, writer.clone())?;
+            let (schedule, handle) = Schedule::new(&connection.name, engine, &connection.sync);
+            schedules.push(schedule);
+            handles.push(handle);
+        }
+        let server = Arc::new(ldap::Server::new(&settings.ldap, writer.reader(), SystemTime::now)?);
+        let mut listeners = Vec::new();
+        for listener in &settings.ldap.listeners {
+            listeners.push((bind(listener).await?, listener.tls));
+        }
+        let admin = admin::bind(&settings.admin).await?;
+        // Everything that can fail has been done: from here on, nothing is half started.
+        let mut addresses = Vec::new();
+        for (listener, tls) in listeners {
+            let address = listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+            tracing::info!(%address, tls, "serving LDAP");
+            addresses.push((address, tls));
+            tasks.spawn(ldap::serve(listener, server.clone(), tls, stop.clone()));
+        }
+        for schedule in schedules {
+            tasks.spawn(schedule.run(stop.clone()));
+        }
+        let daemon = Daemon { stop, tasks, addresses, schedules: handles, writer };
+        daemon.spawn_admin(admin, settings, server);
+        Ok(daemon)
+    }
+
+    fn spawn_admin(&self, admin: Listening, settings: &Settings, server: Arc<ldap::Server>) {
+        let facts = Facts {
+            reader: self.writer.reader(),
+            schedules: self.schedules.clone(),
+            ldap: Box::new(move || counts(&server)),
+            listeners: self
+                .addresses
+                .iter()
+                .map(|(address, tls)| format!("{}://{address}", scheme(*tls)))
+                .collect(),
+            started: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs().cast_signed()),
+        };
+        let router = admin::router(facts, settings.admin.token.clone());
+        self.tasks.spawn(admin.run(router, self.stop.clone()));
+    }
+
+    /// Where LDAP is served, and whether it begins with TLS there.
+    pub fn addresses(&self) -> &[(SocketAddr, bool)] {
+        &self.addresses
+    }
+
+    /// The schedules, one per connection.
+    pub fn schedules(&self) -> &[Handle] {
+        &self.schedules
+    }
+
+    /// A handle for reading the stored copy.
+    pub fn reader(&self) -> replica::Reader {
+        self.writer.reader()
+    }
+
+    /// Ends everything: clients get a notice, a commit under way is finished.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+    }
+}
+
+fn scheme(tls: bool) -> &'static str {
+    if tls { "ldaps" } else { "ldap" }
+}
+
+async fn bind(listener: &ListenerSettings) -> Result<TcpListener, StartError> {
+    let address = listener.address;
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port",
+            std::io::ErrorKind::PermissionDenied => {
+                "; ports below 1024 need the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or choose a higher port"
+            }
+            std::io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+            _ => "",
+        };
+        StartError::Listen { address, reason: format!("{error}{remedy}") }
+    })
+}
+
+/// Connections that the configuration no longer has are no longer served; their data
+/// stays in the file.
+fn retire(writer: &Writer, settings: &Settings) -> Result<(), StartError> {
+    let names: Vec<String> = settings.connections.iter().map(|c| c.name.clone()).collect();
+    writer
+        .write(|change| -> Result<(), replica::Error> {
+            for number in change.connection_numbers()? {
+                let mut state = change.connection(number)?;
+                if state.configured && !names.contains(&state.name) {
+                    state.configured = false;
+                    change.put_connection(number, &state)?;
+                }
+            }
+            Ok(())
+        })
+        .map_err(|error| StartError::Sync(error.into()))
+}
+
+fn counts(server: &ldap::Server) -> Value {
+    let counts = server.counts();
+    let operations: Vec<Value> = counts
+        .operations
+        .iter()
+        .map(|(kind, code, count)| json!({ "operation": format!("{kind:?}").to_lowercase(), "result": code, "count": count }))
+        .collect();
+    json!({
+        "connections": counts.connections,
+        "open": counts.open,
+        "refused": counts.refused,
+        "entries": counts.entries,
+        "misses": counts.misses,
+        "malformed": counts.malformed,
+        "operations": operations,
+    })
+}

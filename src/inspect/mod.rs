@@ -1,0 +1,5 @@
+//! Looking into the replica on behalf of an administrator: what is known of an
+//! address, and everything as text. Reads snapshots, in the daemon or without one.
+
+pub mod explain;
+pub mod export;

@@ -1,0 +1,428 @@
+//! One connection: octets in, octets out, and what happens when either stops.
+
+use super::bind::PendingBind;
+use super::end::End;
+use super::operation::{Batch, Verdict, bound};
+use super::search::cursor::Cursor;
+use super::server::Server;
+use super::session::Session;
+use super::slice::Slice;
+use super::stream::Stream;
+use super::watch::Watch;
+use super::wire::frame::{self, Framed};
+use super::wire::request::{self, tag};
+use super::wire::response::{self, Outcome};
+use bytes::{Buf, BytesMut};
+use ldap3_proto::LdapResultCode;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// A search pauses when so many octets wait to be sent.
+const OUTPUT: usize = 256 * 1024;
+/// So many octets of requests may wait while others are carried out.
+const PENDING: usize = 64 * 1024;
+/// What is read at once, at least.
+const READ: usize = 4096;
+/// Buffers larger than this are given back when they are empty.
+const KEPT: usize = 32 * 1024;
+/// How long a parting word may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the connection waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// More input.
+    Input,
+    /// More input, or all output sent.
+    Room,
+    /// All output sent; nothing is read meanwhile.
+    Sent,
+    /// Nothing: whatever is possible now is done.
+    Now,
+}
+
+/// What is to be done before the next batch of requests.
+enum Next {
+    Wait(Goal),
+    /// Others have their turn.
+    Yield,
+    Check(i32, PendingBind),
+    StartTls,
+    End(End),
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    server: Arc<Server>,
+    stream: Stream,
+    session: Session,
+    input: BytesMut,
+    /// So many octets of `input`, which start with a message, have been looked through
+    /// for an abandon.
+    scanned: usize,
+    /// At least so many octets make the next message whole.
+    needed: usize,
+    output: Vec<u8>,
+    /// So many octets of `output` have been sent.
+    sent: usize,
+    /// Octets may wait inside the stream.
+    unflushed: bool,
+    ended: bool,
+    running: Option<Box<Cursor>>,
+    /// Requests that wait and are not to be carried out any more.
+    abandoned: Vec<i32>,
+    requests: u64,
+    watch: Watch,
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Connection {
+    /// A connection that has just been accepted.
+    pub(crate) fn new(server: Arc<Server>, stream: Stream, shutdown: CancellationToken) -> Self {
+        let watch = Watch::new(&server.limits);
+        Connection {
+            server,
+            stream,
+            session: Session::default(),
+            input: BytesMut::new(),
+            scanned: 0,
+            needed: 2,
+            output: Vec::new(),
+            sent: 0,
+            unflushed: false,
+            ended: false,
+            running: None,
+            abandoned: Vec::new(),
+            requests: 0,
+            watch,
+            shutdown: Box::pin(shutdown.cancelled_owned()),
+        }
+    }
+
+    /// Serves the connection to its end. `tls` begins with a handshake.
+    pub(crate) async fn serve(&mut self, tls: bool) -> End {
+        let end = self.serve_all(tls).await;
+        self.running = None;
+        match &end {
+            End::Malformed(malformed) => {
+                self.server.counters.malformed();
+                let message = malformed.to_string();
+                self.part(Some(Outcome::new(LdapResultCode::ProtocolError, message))).await;
+            }
+            End::Shutdown => {
+                let outcome = Outcome::new(LdapResultCode::Unavailable, "the server shuts down");
+                self.part(Some(outcome)).await;
+            }
+            End::Sequence | End::Client | End::Idle | End::Unbind => self.part(None).await,
+            End::Silent | End::Stalled | End::Handshake(_) | End::Io(_) => {}
+        }
+        end
+    }
+
+    /// How many requests have been read.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    async fn serve_all(&mut self, tls: bool) -> End {
+        if tls && let Err(end) = self.start_tls().await {
+            return end;
+        }
+        loop {
+            let step = match self.work() {
+                Next::Wait(goal) => self.exchange(goal).await,
+                Next::Yield => {
+                    let step = self.exchange(Goal::Now).await;
+                    tokio::task::yield_now().await;
+                    step
+                }
+                Next::Check(id, pending) => self.check(id, pending).await,
+                Next::StartTls => match self.exchange(Goal::Sent).await {
+                    Ok(()) => self.start_tls().await,
+                    Err(end) => Err(end),
+                },
+                Next::End(end) => Err(end),
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    /// Carries out what has been received, as far as it goes without waiting.
+    fn work(&mut self) -> Next {
+        let server = Arc::clone(&self.server);
+        let now = Instant::now();
+        let mut batch = Batch::new(&server, Slice::new(now.into_std()));
+        self.watch.touched(now);
+        if self.running.is_some()
+            && let Some(end) = self.look_ahead()
+        {
+            return Next::End(end);
+        }
+        loop {
+            if self.output.len() >= OUTPUT {
+                return Next::Wait(Goal::Room);
+            }
+            if let Some(cursor) = &mut self.running {
+                if batch.resume(cursor, &mut self.output, OUTPUT) {
+                    self.running = None;
+                } else if self.output.len() < OUTPUT {
+                    return Next::Yield;
+                }
+                continue;
+            }
+            let largest = self.session.largest_request(&server);
+            let (header, len) = match frame::next(&self.input, largest) {
+                Ok(Framed::Whole { header, value }) => (header, header + value),
+                Ok(Framed::Partial { .. }) if self.ended => return Next::End(End::Client),
+                Ok(Framed::Partial { needed }) => {
+                    self.needed = needed;
+                    return Next::Wait(Goal::Input);
+                }
+                Err(malformed) => return Next::End(End::Malformed(malformed)),
+            };
+            let verdict = self.next_request(&mut batch, header, len);
+            self.input.advance(len);
+            self.scanned = self.scanned.saturating_sub(len);
+            match verdict {
+                Verdict::Next => {}
+                Verdict::Running(cursor) => {
+                    self.running = Some(cursor);
+                    if let Some(end) = self.look_ahead() {
+                        return Next::End(end);
+                    }
+                }
+                Verdict::Check(id, pending) => return Next::Check(id, pending),
+                Verdict::StartTls => return Next::StartTls,
+                Verdict::Close => return Next::End(End::Sequence),
+                Verdict::Unbound => return Next::End(End::Unbind),
+                Verdict::Disconnect(malformed) => return Next::End(End::Malformed(malformed)),
+            }
+            if batch.slice.spent() {
+                return Next::Yield;
+            }
+        }
+    }
+
+    fn next_request(&mut self, batch: &mut Batch<'_>, header: usize, len: usize) -> Verdict {
+        self.requests += 1;
+        if !self.abandoned.is_empty() && self.is_abandoned(header, len) {
+            return Verdict::Next;
+        }
+        let contents = self.input.get(header..len).unwrap_or_default();
+        let more = self.input.len() > len;
+        batch.answer(&mut self.session, (header, contents), more, &mut self.output, OUTPUT)
+    }
+
+    /// RFC 4511 4.11: the server "abandons the operation identified by the messageID".
+    /// Looks for that, and for an unbind, in requests that wait behind a running search.
+    fn look_ahead(&mut self) -> Option<End> {
+        let largest = self.session.largest_request(&self.server);
+        loop {
+            let rest = self.input.get(self.scanned..).unwrap_or_default();
+            let Ok(Framed::Whole { header, value }) = frame::next(rest, largest) else {
+                return None;
+            };
+            let contents = rest.get(header..header + value).unwrap_or_default();
+            let (_, op, _) = request::envelope(contents, header).ok()?;
+            self.scanned += header + value;
+            match op.tag {
+                tag::UNBIND_REQUEST => return Some(End::Unbind),
+                tag::ABANDON_REQUEST => {
+                    let Ok(id) = op.natural("") else { continue };
+                    let id = id.cast_signed();
+                    if self.running.as_ref().is_some_and(|cursor| cursor.id == id) {
+                        self.running = None;
+                    } else {
+                        self.abandoned.push(id);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the next request has been abandoned before its turn came. Binds and
+    /// StartTLS cannot be (RFC 4511 4.11); nor can what came behind the abandon.
+    fn is_abandoned(&mut self, header: usize, len: usize) -> bool {
+        if self.scanned == 0 {
+            self.abandoned.clear();
+            return false;
+        }
+        let contents = self.input.get(header..len).unwrap_or_default();
+        let Ok((id, op, _)) = request::envelope(contents, header) else { return false };
+        let is_search_or_compare = matches!(op.tag, 0x63 | 0x6e);
+        let at = self.abandoned.iter().position(|abandoned| *abandoned == id);
+        match at {
+            Some(at) if is_search_or_compare => {
+                self.abandoned.swap_remove(at);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// RFC 4511 4.2.1: nothing else is carried out while a bind is.
+    async fn check(&mut self, id: i32, pending: PendingBind) -> Result<(), End> {
+        self.exchange(Goal::Now).await?;
+        let password = pending.password.clone();
+        let matches = self.server.accounts.verify(pending.account.clone(), password).await;
+        let server = Arc::clone(&self.server);
+        bound(&server, &mut self.session, (id, pending), matches, &mut self.output);
+        Ok(())
+    }
+
+    async fn start_tls(&mut self) -> Result<(), End> {
+        let Some(acceptor) = self.server.tls.clone() else { return Err(End::Sequence) };
+        let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
+            return Err(End::Sequence);
+        };
+        let limit = self.server.limits.first_request;
+        let limit = if limit.is_zero() { Duration::from_secs(3600) } else { limit };
+        let accept = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
+        let accepted = tokio::select! {
+            accepted = accept => accepted,
+            () = &mut self.shutdown => return Err(End::Shutdown),
+        };
+        match accepted {
+            Ok(Ok(stream)) => self.stream = Stream::Tls(Box::new(stream)),
+            Ok(Err(error)) => return Err(End::Handshake(error)),
+            Err(_) => return Err(End::Silent),
+        }
+        self.session = Session { account: None, tls: true };
+        Ok(())
+    }
+
+    async fn exchange(&mut self, goal: Goal) -> Result<(), End> {
+        std::future::poll_fn(|cx| self.poll_exchange(cx, goal)).await
+    }
+
+    /// Sends and receives at once, until the goal is reached.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>, goal: Goal) -> Poll<Result<(), End>> {
+        if let Err(error) = self.poll_send(cx) {
+            return Poll::Ready(Err(End::Io(error)));
+        }
+        let all_sent = self.output.is_empty() && !self.unflushed;
+        let reading = goal != Goal::Sent && !self.ended && self.input.len() < self.input_limit();
+        if reading && let Poll::Ready(received) = self.poll_receive(cx) {
+            match received {
+                Ok(0) if self.running.is_some() => return Poll::Ready(Err(End::Client)),
+                Ok(0) => self.ended = true,
+                Ok(_) => self.watch.received(),
+                Err(error) if is_end(&error) => self.ended = true,
+                Err(error) => return Poll::Ready(Err(End::Io(error))),
+            }
+            if goal != Goal::Room || self.running.is_some() || all_sent {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        match goal {
+            Goal::Now => return Poll::Ready(Ok(())),
+            Goal::Room | Goal::Sent if all_sent => return Poll::Ready(Ok(())),
+            Goal::Input if self.ended && all_sent => return Poll::Ready(Err(End::Client)),
+            _ => {}
+        }
+        if self.shutdown.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(End::Shutdown));
+        }
+        let busy = self.running.is_some() || goal == Goal::Room;
+        if let Poll::Ready(end) = self.watch.poll(cx, !all_sent, busy, self.requests) {
+            return Poll::Ready(Err(end));
+        }
+        if self.watch.is_quiet() {
+            self.release();
+        }
+        Poll::Pending
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while self.sent < self.output.len() {
+            let rest = self.output.get(self.sent..).unwrap_or_default();
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => {
+                    self.sent += count;
+                    self.unflushed = matches!(self.stream, Stream::Tls(_));
+                    self.watch.sent();
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        if self.sent > 0 {
+            self.sent = 0;
+            self.output.clear();
+            if self.output.capacity() > KEPT && self.running.is_none() {
+                self.output = Vec::new();
+            }
+        }
+        if self.unflushed
+            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx)
+        {
+            self.unflushed = false;
+            return flushed;
+        }
+        Ok(())
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let spare = self.input.capacity() - self.input.len();
+        let missing = self.needed.saturating_sub(self.input.len());
+        if spare < missing.max(512) {
+            self.input.reserve(missing.max(READ));
+        }
+        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+    }
+
+    /// How many octets of requests are taken in before some are carried out.
+    fn input_limit(&self) -> usize {
+        self.needed.max(PENDING)
+    }
+
+    /// Gives empty buffers back: most connections wait for hours.
+    fn release(&mut self) {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        if self.output.is_empty() {
+            self.output = Vec::new();
+        }
+    }
+
+    /// Sends what is left, and a last word, and closes. What the client still sends is
+    /// read for a moment: a close with unread octets would take the last word back.
+    async fn part(&mut self, outcome: Option<Outcome>) {
+        let Self { stream, output, sent, input, .. } = self;
+        if let Some(outcome) = &outcome {
+            response::disconnection(output, outcome);
+        }
+        let rest = output.get(*sent..).unwrap_or_default();
+        let farewell = async {
+            stream.write_all(rest).await?;
+            stream.shutdown().await?;
+            if outcome.is_some() {
+                for _ in 0..64 {
+                    input.clear();
+                    if stream.read_buf(input).await? == 0 {
+                        break;
+                    }
+                }
+            }
+            io::Result::Ok(())
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+}
+
+/// Many clients close without a goodbye of TLS.
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+}

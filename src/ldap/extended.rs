@@ -1,0 +1,88 @@
+//! Extended operations: StartTLS (RFC 4511 4.14) and "Who am I?" (RFC 4532).
+//! Pure: no I/O, no clock.
+
+use super::server::Server;
+use super::session::Session;
+use super::wire::request::ExtendedRequest;
+use super::wire::response::Outcome;
+use ldap3_proto::LdapResultCode;
+
+/// OID of StartTLS.
+pub(crate) const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
+/// OID of "Who am I?".
+pub(crate) const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
+
+/// What an extended request comes to.
+pub(crate) enum ExtendedStep {
+    /// This answer: outcome, response name, response value.
+    Answer(Outcome, Option<&'static str>, Option<Vec<u8>>),
+    /// Success is answered, and TLS begins behind it.
+    StartTls,
+    /// This answer, and the connection ends.
+    Close(Outcome),
+}
+
+/// Decides an extended request; `more_buffered` says whether octets wait behind it.
+pub(crate) fn answer(
+    server: &Server,
+    session: &Session,
+    request: &ExtendedRequest<'_>,
+    more_buffered: bool,
+) -> ExtendedStep {
+    let name = std::str::from_utf8(request.name).unwrap_or_default();
+    match name {
+        START_TLS => start_tls(server, session, request, more_buffered),
+        // RFC 4532 2.1: "The requestValue field is absent." 2.2: the response's
+        // "responseName field is absent".
+        WHO_AM_I if request.value.is_some() => {
+            refuse(LdapResultCode::ProtocolError, "Who am I? takes no value")
+        }
+        WHO_AM_I => {
+            let who = match &session.account {
+                Some(account) => format!("u:{}", account.name()).into_bytes(),
+                None => Vec::new(),
+            };
+            ExtendedStep::Answer(Outcome::success(), None, Some(who))
+        }
+        // RFC 4511 4.12: "If the server does not recognize the request name, it MUST
+        // return only the response fields from LDAPResult, containing the protocolError
+        // result code."
+        _ => refuse(LdapResultCode::ProtocolError, "unknown extended operation"),
+    }
+}
+
+fn start_tls(
+    server: &Server,
+    session: &Session,
+    request: &ExtendedRequest<'_>,
+    more_buffered: bool,
+) -> ExtendedStep {
+    let refuse = |code, message: &'static str| {
+        ExtendedStep::Answer(Outcome::new(code, message), Some(START_TLS), None)
+    };
+    // RFC 4511 4.14.2: "operationsError [...] Operations sequencing incorrect; e.g., TLS
+    // is already established"; "protocolError [...] TLS is not supported".
+    if session.tls {
+        return refuse(LdapResultCode::OperationsError, "TLS is already established");
+    }
+    if request.value.is_some() {
+        return refuse(LdapResultCode::ProtocolError, "StartTLS takes no value");
+    }
+    if server.tls.is_none() {
+        return refuse(LdapResultCode::ProtocolError, "TLS is not configured");
+    }
+    // Octets sent in the clear must never be read as if TLS had protected them. RFC 4511
+    // 4.14.1: the client "MUST NOT send any LDAP PDUs [...] until it receives a StartTLS
+    // response".
+    if more_buffered {
+        return ExtendedStep::Close(Outcome::new(
+            LdapResultCode::OperationsError,
+            "requests were sent behind StartTLS",
+        ));
+    }
+    ExtendedStep::StartTls
+}
+
+fn refuse(code: LdapResultCode, message: &'static str) -> ExtendedStep {
+    ExtendedStep::Answer(Outcome::new(code, message), None, None)
+}

@@ -1,0 +1,106 @@
+//! Accepting connections, and letting them go at shutdown.
+
+use super::connection::Connection;
+use super::end::End;
+use super::server::Server;
+use super::stream::Stream;
+use super::wire::response::{self, Outcome};
+use ldap3_proto::LdapResultCode;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+/// How long accepting pauses after an error: out of file descriptors, mostly.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// How long connections may take to end at shutdown.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves a listener until `shutdown`, then ends its connections, each with a notice, and
+/// returns when they are gone or after ten seconds. `tls`: each connection begins with a
+/// TLS handshake (LDAPS), for which the settings must have a certificate.
+pub async fn serve(
+    listener: TcpListener,
+    server: Arc<Server>,
+    tls: bool,
+    shutdown: CancellationToken,
+) {
+    let connections = TaskTracker::new();
+    let mut complained = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                complained = false;
+                accept(stream, peer, &server, tls, &shutdown, &connections);
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut complained, true) {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                }
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!(left = connections.len(), "connections did not end in time");
+    }
+}
+
+fn accept(
+    stream: TcpStream,
+    peer: SocketAddr,
+    server: &Arc<Server>,
+    tls: bool,
+    shutdown: &CancellationToken,
+    connections: &TaskTracker,
+) {
+    let Ok(permit) = Arc::clone(&server.permits).try_acquire_owned() else {
+        server.counters.refused();
+        return turn_away(&stream, tls);
+    };
+    // Without this a bind and a search in a row wait for delayed acknowledgements.
+    let _ = stream.set_nodelay(true);
+    let id = server.next_connection();
+    let span = tracing::debug_span!("ldap", id, %peer);
+    let connection =
+        Connection::new(Arc::clone(server), Stream::Plain(stream), shutdown.child_token());
+    let server = Arc::clone(server);
+    connections.spawn(run(connection, server, tls, (id, peer), permit).instrument(span));
+}
+
+async fn run(
+    mut connection: Connection,
+    server: Arc<Server>,
+    tls: bool,
+    (id, peer): (u64, SocketAddr),
+    _permit: OwnedSemaphorePermit,
+) {
+    let _counted = server.counters.connected();
+    let end = connection.serve(tls).await;
+    if let End::Malformed(malformed) = &end {
+        tracing::info!(id, %peer, reason = %malformed, "disconnected: this is not LDAP as it should be");
+    }
+    tracing::debug!(id, %peer, requests = connection.requests(), end = %end, "connection ended");
+}
+
+/// A word of explanation, if it can be said without waiting.
+fn turn_away(stream: &TcpStream, tls: bool) {
+    if !tls {
+        let mut out = Vec::new();
+        response::disconnection(
+            &mut out,
+            &Outcome::new(LdapResultCode::Busy, "too many connections"),
+        );
+        let _ = stream.try_write(&out);
+    }
+}

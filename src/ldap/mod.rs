@@ -1,0 +1,37 @@
+//! The front door: LDAP, LDAPS and StartTLS (RFC 4510 to 4519), read only.
+//!
+//! [`listener`] accepts; a [`connection`] reads and writes; [`operation`] comes to a
+//! verdict on each request, in the [`session`] of the client; [`search`] finds entries;
+//! [`wire`] is what the octets look like.
+
+mod accounts;
+mod bind;
+mod compare;
+mod connection;
+mod controls;
+mod counters;
+mod end;
+mod extended;
+mod generated;
+mod listener;
+mod operation;
+mod refused;
+mod root_dse;
+mod schema_entry;
+mod search;
+mod server;
+mod session;
+mod slice;
+mod stream;
+mod tls;
+mod watch;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use accounts::AccountError;
+pub use counters::{Counts, OperationKind};
+pub use listener::serve;
+pub use server::{Clock, Server, StartError};
+pub use tls::TlsError;

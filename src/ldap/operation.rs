@@ -1,0 +1,259 @@
+//! One request, one verdict: nothing here touches the socket.
+
+use super::bind::{self, BindStep, PendingBind};
+use super::counters::OperationKind;
+use super::extended::{self, ExtendedStep};
+use super::search::cursor::{Cursor, Step};
+use super::search::{self, Begun};
+use super::server::Server;
+use super::session::Session;
+use super::slice::Slice;
+use super::wire::ber::Malformed;
+use super::wire::request::{
+    self, BindRequest, ExtendedRequest, Operation, Refusal, Request, SearchRequest, tag,
+};
+use super::wire::response::{self, Outcome};
+use super::{compare, controls, refused};
+use crate::replica::reader::Snapshot;
+use ldap3_proto::LdapResultCode;
+use std::sync::Arc;
+
+/// What the connection does next.
+pub(crate) enum Verdict {
+    /// The next request: this one is answered, or has no answer.
+    Next,
+    /// Go on with this search.
+    Running(Box<Cursor>),
+    /// Check a password, then [`bound`].
+    Check(i32, PendingBind),
+    /// Send what is written, then begin TLS.
+    StartTls,
+    /// Send what is written, then close.
+    Close,
+    /// Close: the client has gone.
+    Unbound,
+    /// Send a notice of disconnection, then close.
+    Disconnect(Malformed),
+}
+
+/// Requests that arrived together and are answered together, from one snapshot.
+pub(crate) struct Batch<'s> {
+    /// The server.
+    pub(crate) server: &'s Server,
+    /// How long this may take.
+    pub(crate) slice: Slice,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl<'s> Batch<'s> {
+    /// Begins a batch.
+    pub(crate) fn new(server: &'s Server, slice: Slice) -> Self {
+        Batch { server, slice, snapshot: None }
+    }
+
+    fn snapshot(&mut self) -> Arc<Snapshot> {
+        self.snapshot.get_or_insert_with(|| self.server.reader.snapshot()).clone()
+    }
+
+    /// Answers the message `contents`, which starts at octet `header` of its frame. A
+    /// search may fill `out` up to `room` octets. `more` says whether octets follow.
+    pub(crate) fn answer(
+        &mut self,
+        session: &mut Session,
+        (header, contents): (usize, &[u8]),
+        more: bool,
+        out: &mut Vec<u8>,
+        room: usize,
+    ) -> Verdict {
+        let request = match request::decode(contents, header) {
+            Ok(request) => request,
+            Err(refusal) => return self.refuse(session, &refusal, out),
+        };
+        let Request { id, operation, controls } = request;
+        let is_search = matches!(operation, Operation::Search(_));
+        let wishes = match (controls::sort(&controls, is_search), &operation) {
+            (_, Operation::Unbind) => return Verdict::Unbound,
+            // What it abandons is over: requests are carried out one after the other, and
+            // a running search is told by the connection. RFC 4511 4.11: no response.
+            (_, Operation::Abandon) => return Verdict::Next,
+            (Ok(wishes), _) => wishes,
+            (Err(outcome), operation) => {
+                if matches!(operation, Operation::Bind(_)) {
+                    session.account = None;
+                }
+                self.write(out, id, response_tag(operation), &outcome);
+                return Verdict::Next;
+            }
+        };
+        match operation {
+            Operation::Search(request) => self.search(session, id, &request, &wishes, out, room),
+            Operation::Bind(request) => self.bind(session, id, &request, out),
+            Operation::Compare(request) => {
+                let snapshot = self.snapshot();
+                let outcome = compare::answer(self.server, session, &request, &snapshot);
+                self.write(out, id, tag::COMPARE, &outcome);
+                Verdict::Next
+            }
+            Operation::Extended(request) => self.extended(session, id, &request, more, out),
+            Operation::Write(tag) => {
+                self.write(out, id, tag, &refused::write());
+                Verdict::Next
+            }
+            Operation::Unbind | Operation::Abandon => Verdict::Next,
+        }
+    }
+
+    fn search(
+        &mut self,
+        session: &Session,
+        id: i32,
+        request: &SearchRequest<'_>,
+        wishes: &controls::Wishes<'_>,
+        out: &mut Vec<u8>,
+        room: usize,
+    ) -> Verdict {
+        let snapshot = self.snapshot();
+        let now = self.slice.start;
+        let begun =
+            search::begin(self.server, session, (id, request), wishes, &snapshot, (out, now));
+        let mut cursor = match begun {
+            Begun::Over(outcome, cookie, entries) => {
+                response::search_done(out, id, &outcome, cookie.as_deref());
+                let code = outcome.code;
+                self.server.counters.searched(entries, code == LdapResultCode::Success);
+                self.count(OperationKind::Search, code);
+                return Verdict::Next;
+            }
+            Begun::Entries(cursor) => cursor,
+        };
+        match cursor.step(self.server, out, room, &mut self.slice) {
+            Step::More => Verdict::Running(Box::new(cursor)),
+            Step::Done(code) => {
+                self.count(OperationKind::Search, code);
+                Verdict::Next
+            }
+        }
+    }
+
+    /// Goes on with a search. Says whether it is over.
+    pub(crate) fn resume(&mut self, cursor: &mut Cursor, out: &mut Vec<u8>, room: usize) -> bool {
+        match cursor.step(self.server, out, room, &mut self.slice) {
+            Step::More => false,
+            Step::Done(code) => {
+                self.count(OperationKind::Search, code);
+                true
+            }
+        }
+    }
+
+    /// RFC 4513 4: "Upon receipt of a Bind request, the LDAP session is moved to an
+    /// anonymous authorization state".
+    fn bind(
+        &mut self,
+        session: &mut Session,
+        id: i32,
+        request: &BindRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Verdict {
+        session.account = None;
+        let snapshot = self.snapshot();
+        match bind::begin(self.server, request, &snapshot, self.slice.start) {
+            BindStep::Check(pending) => Verdict::Check(id, pending),
+            BindStep::Decided(outcome, account) => {
+                session.account = account;
+                self.write(out, id, tag::BIND, &outcome);
+                Verdict::Next
+            }
+        }
+    }
+
+    fn extended(
+        &mut self,
+        session: &Session,
+        id: i32,
+        request: &ExtendedRequest<'_>,
+        more: bool,
+        out: &mut Vec<u8>,
+    ) -> Verdict {
+        let (outcome, name, value, verdict) =
+            match extended::answer(self.server, session, request, more) {
+                ExtendedStep::Answer(outcome, name, value) => (outcome, name, value, Verdict::Next),
+                ExtendedStep::Close(outcome) => {
+                    (outcome, Some(extended::START_TLS), None, Verdict::Close)
+                }
+                ExtendedStep::StartTls => {
+                    (Outcome::success(), Some(extended::START_TLS), None, Verdict::StartTls)
+                }
+            };
+        response::extended(out, id, &outcome, name, value.as_deref());
+        self.count(OperationKind::Extended, outcome.code);
+        verdict
+    }
+
+    /// RFC 4511 4.1.1: where the message cannot be told apart, "the server SHOULD return
+    /// the Notice of Disconnection [...] with the resultCode set to protocolError, and MUST
+    /// immediately terminate the LDAP session"; "in other cases" it "MUST return an
+    /// appropriate response to the request, with the resultCode set to protocolError".
+    fn refuse(&mut self, session: &mut Session, refusal: &Refusal, out: &mut Vec<u8>) -> Verdict {
+        let (id, response, outcome) = match refusal {
+            Refusal::Disconnect(problem) => return Verdict::Disconnect(*problem),
+            Refusal::Nothing => return Verdict::Next,
+            Refusal::Malformed { id, response, problem } => {
+                let outcome = Outcome::new(LdapResultCode::ProtocolError, problem.to_string());
+                (*id, *response, outcome)
+            }
+            Refusal::TooLarge { id, response, what } => {
+                (*id, *response, Outcome::new(LdapResultCode::AdminLimitExceeded, *what))
+            }
+        };
+        if response == tag::BIND {
+            session.account = None;
+        }
+        tracing::debug!(reason = %outcome.message, "a request was refused as malformed");
+        self.write(out, id, response, &outcome);
+        Verdict::Next
+    }
+
+    fn write(&self, out: &mut Vec<u8>, id: i32, response: u8, outcome: &Outcome) {
+        response::result(out, id, response, outcome);
+        self.count(kind_of(response), outcome.code.clone());
+    }
+
+    fn count(&self, kind: OperationKind, code: LdapResultCode) {
+        self.server.counters.result(kind, code as i64);
+    }
+}
+
+/// Writes the answer to a bind whose password has been checked.
+pub(crate) fn bound(
+    server: &Server,
+    session: &mut Session,
+    (id, pending): (i32, PendingBind),
+    matches: bool,
+    out: &mut Vec<u8>,
+) {
+    session.account = pending.account.filter(|_| matches);
+    let outcome = if session.account.is_some() { Outcome::success() } else { bind::wrong() };
+    response::result(out, id, tag::BIND, &outcome);
+    server.counters.result(OperationKind::Bind, outcome.code as i64);
+}
+
+fn response_tag(operation: &Operation<'_>) -> u8 {
+    match operation {
+        Operation::Bind(_) => tag::BIND,
+        Operation::Search(_) | Operation::Unbind | Operation::Abandon => tag::SEARCH_DONE,
+        Operation::Write(tag) => *tag,
+        Operation::Compare(_) => tag::COMPARE,
+        Operation::Extended(_) => tag::EXTENDED,
+    }
+}
+
+fn kind_of(response: u8) -> OperationKind {
+    match response {
+        tag::BIND => OperationKind::Bind,
+        tag::SEARCH_DONE => OperationKind::Search,
+        tag::COMPARE => OperationKind::Compare,
+        tag::EXTENDED => OperationKind::Extended,
+        _ => OperationKind::Write,
+    }
+}

@@ -1,0 +1,46 @@
+//! The root DSE: what the server is and can do (RFC 4512 5.1). Pure: no I/O, no clock.
+
+use super::controls::SUPPORTED;
+use super::extended::{START_TLS, WHO_AM_I};
+use super::generated::Generated;
+use super::schema_entry;
+use super::server::Server;
+use super::session::Session;
+use crate::replica::reader::Snapshot;
+use jiff::Timestamp;
+
+/// All operational attributes by `+` (RFC 3673).
+const ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
+/// `(&)` and `(|)` (RFC 4526).
+const TRUE_FALSE_FILTERS: &str = "1.3.6.1.4.1.4203.1.5.3";
+
+/// Makes the root DSE for a connection. Nothing is listed that is not implemented:
+/// clients choose the best mechanism, control and extension they find here.
+pub(crate) fn make(server: &Server, session: &Session, snapshot: &Snapshot) -> Generated {
+    let mut entry = Generated { dn: "", attributes: Vec::with_capacity(20) };
+    let contexts: Vec<String> = snapshot.contexts().iter().map(|c| c.base.to_string()).collect();
+    let published = snapshot.contexts().iter().all(|context| context.entry.is_some());
+    let first = contexts.first().cloned();
+    entry.add("objectClass", ["top"]);
+    entry.add("namingContexts", contexts);
+    entry.add("defaultNamingContext", first.clone());
+    entry.add("rootDomainNamingContext", first);
+    entry.add("subschemaSubentry", [schema_entry::DN]);
+    entry.add("supportedControl", SUPPORTED);
+    let start_tls = (server.tls.is_some() && !session.tls).then_some(START_TLS);
+    entry.add("supportedExtension", start_tls.into_iter().chain([WHO_AM_I]));
+    entry.add("supportedFeatures", [ALL_OPERATIONAL, TRUE_FALSE_FILTERS]);
+    entry.add("supportedLDAPVersion", ["3", "2"]);
+    entry.add("supportedSASLMechanisms", None::<String>);
+    entry.add("vendorName", ["entraldap"]);
+    entry.add("vendorVersion", [env!("CARGO_PKG_VERSION")]);
+    entry.add("dnsHostName", Some(server.host.clone()).filter(|host| !host.is_empty()));
+    entry.add("currentTime", Timestamp::try_from((server.clock)()).map(generalized_time).ok());
+    entry.add("highestCommittedUSN", [snapshot.sequence().to_string()]);
+    entry.add("isGlobalCatalogReady", [if published { "TRUE" } else { "FALSE" }]);
+    entry
+}
+
+fn generalized_time(time: Timestamp) -> String {
+    time.strftime("%Y%m%d%H%M%S.0Z").to_string()
+}

@@ -1,0 +1,230 @@
+//! From a filter to the entries that may match it, by the indexes alone.
+//! Pure: no clock; reads the snapshot.
+
+use super::ReadError;
+use crate::directory::attribute::{AttributeId, Syntax};
+use crate::directory::predicate::Predicate;
+use crate::directory::schema;
+use crate::replica::ids::Ids;
+use crate::replica::reader::Snapshot;
+use std::ops::Bound;
+
+/// A set of entries: those listed, or all but those listed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    ids: Ids,
+    complement: bool,
+    /// Whether all of them match; otherwise they must be tested, one by one.
+    pub(crate) exact: bool,
+}
+
+/// With so few candidates left it is cheaper to test them than to look further.
+const FEW: usize = 32;
+
+impl Found {
+    fn these(ids: Ids, exact: bool) -> Self {
+        Found { ids, complement: false, exact }
+    }
+
+    fn none() -> Self {
+        Self::these(Ids::default(), true)
+    }
+
+    fn all(exact: bool) -> Self {
+        Found { ids: Ids::default(), complement: true, exact }
+    }
+
+    /// Whether this is every entry.
+    pub(crate) fn is_all(&self) -> bool {
+        self.complement && self.ids.is_empty()
+    }
+
+    /// Whether this is certainly no entry.
+    pub(crate) fn is_none(&self) -> bool {
+        !self.complement && self.ids.is_empty()
+    }
+
+    fn few(&self) -> bool {
+        !self.complement && self.ids.len() <= FEW
+    }
+
+    fn and(self, other: Found) -> Found {
+        let exact = self.exact && other.exact;
+        let (ids, complement) = match (self.complement, other.complement) {
+            (false, false) => (self.ids.and(&other.ids), false),
+            (false, true) => (self.ids.minus(&other.ids), false),
+            (true, false) => (other.ids.minus(&self.ids), false),
+            (true, true) => (self.ids.or(other.ids), true),
+        };
+        Found { ids, complement, exact }
+    }
+
+    fn or(self, other: Found) -> Found {
+        let exact = self.exact && other.exact;
+        let (ids, complement) = match (self.complement, other.complement) {
+            (false, false) => (self.ids.or(other.ids), false),
+            (false, true) => (other.ids.minus(&self.ids), true),
+            (true, false) => (self.ids.minus(&other.ids), true),
+            (true, true) => (self.ids.and(&other.ids), true),
+        };
+        Found { ids, complement, exact }
+    }
+
+    /// Everything else; of an inexact set nothing is known about that.
+    fn not(self) -> Found {
+        if self.exact { Found { complement: !self.complement, ..self } } else { Found::all(false) }
+    }
+
+    /// The numbers.
+    pub(crate) fn into_ids(self, snapshot: &Snapshot) -> Result<Ids, ReadError> {
+        if self.complement { Ok(snapshot.all()?.minus(&self.ids)) } else { Ok(self.ids) }
+    }
+}
+
+/// A superset of the entries that `predicate` is true of; all of them are where it is exact.
+pub(crate) fn matching(predicate: &Predicate, snapshot: &Snapshot) -> Result<Found, ReadError> {
+    decide(predicate, true, snapshot)
+}
+
+/// A superset of the entries of which `predicate` is `truth`. Three values need both
+/// sides: an entry of which a part is Undefined is in neither set.
+fn decide(predicate: &Predicate, truth: bool, snapshot: &Snapshot) -> Result<Found, ReadError> {
+    match predicate {
+        Predicate::Not(inner) => decide(inner, !truth, snapshot),
+        Predicate::Undefined => Ok(Found::none()),
+        Predicate::And(list) if truth => all_of(list, truth, snapshot),
+        Predicate::Or(list) if !truth => all_of(list, truth, snapshot),
+        Predicate::And(list) | Predicate::Or(list) => any_of(list, truth, snapshot),
+        leaf if truth => lookup(leaf, snapshot),
+        leaf => Ok(lookup(leaf, snapshot)?.not()),
+    }
+}
+
+fn all_of(list: &[Predicate], truth: bool, snapshot: &Snapshot) -> Result<Found, ReadError> {
+    let mut order: Vec<(u8, &Predicate)> = list.iter().map(|p| (rank(p, truth), p)).collect();
+    order.sort_by_key(|(rank, _)| *rank);
+    let mut left = order.len();
+    let mut found = Found::all(true);
+    for (_, inner) in order {
+        if found.is_none() {
+            break;
+        }
+        if found.few() {
+            // The rest is left to the test of each candidate.
+            found.exact = false;
+            break;
+        }
+        found = found.and(decide(inner, truth, snapshot)?);
+        left -= 1;
+    }
+    // No entry at all is certain, whatever has not been looked at.
+    found.exact |= found.is_none();
+    debug_assert!(left == 0 || !found.exact || found.is_none());
+    Ok(found)
+}
+
+fn any_of(list: &[Predicate], truth: bool, snapshot: &Snapshot) -> Result<Found, ReadError> {
+    let mut found = Found::none();
+    for inner in list {
+        found = found.or(decide(inner, truth, snapshot)?);
+        if found.is_all() && !found.exact {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn lookup(leaf: &Predicate, snapshot: &Snapshot) -> Result<Found, ReadError> {
+    let exact = |ids: Ids| Found::these(ids, true);
+    Ok(match leaf {
+        // Every entry has an object class.
+        Predicate::Present(id) if is_object_class(*id) => Found::all(true),
+        Predicate::Present(id) => exact(snapshot.present(*id)?),
+        Predicate::Equal(id, key) => exact(snapshot.equal(*id, key)?),
+        Predicate::GreaterOrEqual(id, key) => {
+            exact(snapshot.range(*id, Bound::Included(key), Bound::Unbounded)?)
+        }
+        Predicate::LessOrEqual(id, key) => {
+            exact(snapshot.range(*id, Bound::Unbounded, Bound::Included(key))?)
+        }
+        Predicate::Substrings(id, pieces) => {
+            let any = pieces.initial.is_some() || !pieces.any.is_empty() || pieces.last.is_some();
+            if !any {
+                return Ok(exact(snapshot.present(*id)?));
+            }
+            let (ids, all_match) = snapshot.substrings(*id, pieces)?;
+            Found::these(ids, all_match)
+        }
+        Predicate::AllBits(id, mask) => exact(bits(snapshot, *id, &|n| n & mask == *mask)?),
+        Predicate::AnyBits(id, mask) => exact(bits(snapshot, *id, &|n| n & mask != 0)?),
+        Predicate::InChain(id, key) => exact(snapshot.in_chain(*id, key)?),
+        Predicate::And(_) | Predicate::Or(_) | Predicate::Not(_) | Predicate::Undefined => {
+            Found::all(false)
+        }
+    })
+}
+
+fn bits(
+    snapshot: &Snapshot,
+    id: AttributeId,
+    test: &dyn Fn(i64) -> bool,
+) -> Result<Ids, ReadError> {
+    snapshot.keys_matching(id, &|key| Syntax::number_of_key(key).is_some_and(test))
+}
+
+/// How much a part of an And costs to look up and how little it narrows, roughly.
+fn rank(predicate: &Predicate, truth: bool) -> u8 {
+    match predicate {
+        Predicate::Undefined => 0,
+        Predicate::Not(inner) => rank(inner, !truth),
+        Predicate::And(list) | Predicate::Or(list) => {
+            let ranks = list.iter().map(|inner| rank(inner, truth));
+            let narrows = matches!(predicate, Predicate::And(_)) == truth;
+            let best = if narrows { ranks.min() } else { ranks.max() };
+            best.unwrap_or(0).saturating_add(1)
+        }
+        _ if !truth => 90,
+        Predicate::Equal(id, _) => rank_of_equality(*id),
+        Predicate::Substrings(_, pieces) if pieces.any.is_empty() && pieces.last.is_none() => 20,
+        Predicate::InChain(..) => 30,
+        Predicate::Substrings(..) => 40,
+        Predicate::GreaterOrEqual(..) | Predicate::LessOrEqual(..) => 60,
+        Predicate::AllBits(..) | Predicate::AnyBits(..) => 65,
+        Predicate::Present(_) => 70,
+    }
+}
+
+/// Attributes whose values few entries share.
+const NEARLY_UNIQUE: [&str; 16] = [
+    "mail",
+    "proxyAddresses",
+    "userPrincipalName",
+    "sAMAccountName",
+    "uid",
+    "mailNickname",
+    "mailLocalAddress",
+    "mailAlternateAddress",
+    "otherMailbox",
+    "objectGUID",
+    "objectSid",
+    "entryUUID",
+    "distinguishedName",
+    "entryDN",
+    "employeeID",
+    "legacyExchangeDN",
+];
+
+fn rank_of_equality(id: AttributeId) -> u8 {
+    match schema::standard().get(id) {
+        Some(a) if matches!(a.syntax, Syntax::ObjectClass | Syntax::ObjectCategory) => 80,
+        Some(a) if matches!(a.syntax, Syntax::Boolean | Syntax::Integer) => 50,
+        Some(a) if NEARLY_UNIQUE.contains(&a.name) => 5,
+        _ => 10,
+    }
+}
+
+fn is_object_class(id: AttributeId) -> bool {
+    schema::standard().get(id).is_some_and(|attribute| {
+        attribute.syntax == Syntax::ObjectClass && attribute.name == "objectClass"
+    })
+}
