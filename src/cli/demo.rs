@@ -72,7 +72,7 @@ impl Arguments {
             bar.finish().await;
             let address = daemon.addresses().first().map(|(address, _)| *address);
             let address = address.ok_or_else(|| fail("no listener".to_owned()))?;
-            samples::print(out, &first, &samples, &base, address, common.json)?;
+            samples::print(out, &first, &samples, &base, address, self.changes > 0, common.json)?;
             out.flush()?;
             if self.changes > 0 {
                 simulator.live(Duration::from_secs(self.changes), self.seed);

@@ -305,23 +305,4 @@ mod tests {
             assert_eq!((count('('), count('\'') % 2), (count(')'), 0), "{text}");
         }
     }
-
-    /// `cargo test prints_the_subschema -- --ignored --nocapture` gives an LDIF entry
-    /// to try other parsers with.
-    #[test]
-    #[ignore = "for people"]
-    fn prints_the_subschema() {
-        println!(
-            "dn: cn=subschema\nobjectClass: top\nobjectClass: subentry\nobjectClass: subschema\ncn: subschema"
-        );
-        for (name, values) in [
-            ("attributeTypes", attribute_types()),
-            ("objectClasses", object_classes()),
-            ("matchingRules", matching_rules()),
-            ("matchingRuleUse", matching_rule_use()),
-            ("ldapSyntaxes", ldap_syntaxes()),
-        ] {
-            values.iter().for_each(|value| println!("{name}: {value}"));
-        }
-    }
 }

@@ -96,10 +96,13 @@ fn one(
     if !selection.takes(snapshot, &entry) {
         return Ok(None);
     }
-    Ok(Some(match format {
+    let text = match format {
         Format::Ldif => ldif(&entry),
         Format::Json => json_line(&entry),
-    }))
+    };
+    // A list that could not be read must not look empty.
+    entry.sound()?;
+    Ok(Some(text))
 }
 
 /// One entry as LDIF, with an empty line behind.

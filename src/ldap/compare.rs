@@ -76,6 +76,7 @@ fn stored(
     } else {
         entry.values(attribute.id).any(|own| attribute.syntax.key(own).as_ref() == Some(&key))
     };
+    entry.sound()?;
     Ok(verdict(holds))
 }
 

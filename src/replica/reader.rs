@@ -6,7 +6,7 @@ use super::error::Error;
 use super::ids::{Ids, Number};
 use super::keys::{self, linked};
 use super::source::{self, Space};
-use super::tables::{self, ReadTables};
+use super::tables::ReadTables;
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::entry::Values;
@@ -15,7 +15,7 @@ use crate::directory::schema;
 use arc_swap::ArcSwap;
 use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use roaring::RoaringBitmap;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -130,7 +130,13 @@ impl Snapshot {
         if View::new(octets.value()).is_none() {
             return Err(Error::Damaged("an entry"));
         }
-        Ok(Some(StoredEntry { snapshot: self, number, octets, wide: OnceCell::new() }))
+        Ok(Some(StoredEntry {
+            snapshot: self,
+            number,
+            octets,
+            wide: OnceCell::new(),
+            unread: Cell::new(false),
+        }))
     }
 
     /// The entry directly above one of the few entries that have others below them
@@ -270,7 +276,6 @@ impl Snapshot {
         let linked = linked();
         let step = |number| {
             if attribute == linked.manager {
-                self.links(Space::Reports, number)?.and(&self.present(linked.manager)?);
                 return Ok(self.links(Space::Reports, number)?.and(&self.present(linked.manager)?));
             }
             if attribute == linked.direct_reports {
@@ -337,6 +342,7 @@ pub struct StoredEntry<'s> {
     number: Number,
     octets: AccessGuard<'static, &'static [u8]>,
     wide: OnceCell<Vec<(AttributeId, Vec<u8>)>>,
+    unread: Cell<bool>,
 }
 
 impl StoredEntry<'_> {
@@ -364,6 +370,12 @@ impl StoredEntry<'_> {
         }
     }
 
+    /// Whether all values that were asked for have been read. An error where not all
+    /// were: what was concluded from them is worth nothing, unknown is not absent.
+    pub fn sound(&self) -> Result<(), Error> {
+        if self.unread.get() { Err(Error::Damaged("a wide attribute")) } else { Ok(()) }
+    }
+
     fn wide(&self) -> Result<&[(AttributeId, Vec<u8>)], Error> {
         if let Some(wide) = self.wide.get() {
             return Ok(wide);
@@ -381,12 +393,7 @@ impl Values for StoredEntry<'_> {
     fn values(&self, attribute: AttributeId) -> impl Iterator<Item = &[u8]> {
         let tlv = self.view().slot(attribute).and_then(|slot| match slot.tlv {
             Some(_) => self.inline_tlv(attribute),
-            None => self
-                .wide()
-                .ok()?
-                .iter()
-                .find(|(id, _)| *id == attribute)
-                .map(|(_, tlv)| tlv.as_slice()),
+            None => self.tlv(&slot).inspect_err(|_| self.unread.set(true)).ok(),
         });
         tlv.into_iter().flat_map(values_of)
     }
@@ -398,5 +405,40 @@ impl StoredEntry<'_> {
     }
 }
 
-/// What the tables of a snapshot are called in errors and in `status`.
-pub const FORMAT: u32 = tables::FORMAT;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::ReplicaSettings;
+    use crate::directory::entry::Entry;
+    use crate::directory::ids::ObjectId;
+    use crate::replica::encoding::{self, Identity};
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.redb");
+        let settings = ReplicaSettings { path, ..ReplicaSettings::default() };
+        let writer = crate::replica::open(&settings).unwrap();
+        let member = linked().member;
+        let mut entry = Entry::new(Dn::parse("cn=all,dc=x").unwrap());
+        entry.set(member, (0..200).map(|n| format!("cn=user{n},dc=x").into_bytes()).collect());
+        let object = ObjectId::from_bytes([1; 16]);
+        let identity = Identity { kind: None, connection: 0, parent: Number::MAX, object };
+        let encoded = encoding::encode(&entry, &identity, schema::standard());
+        writer.write(|change| change.put_entry(7, &encoded)).unwrap();
+        let snapshot = writer.reader().snapshot();
+        let stored = snapshot.entry(7).unwrap().unwrap();
+        assert_eq!(stored.values(member).count(), 200);
+        stored.sound().unwrap();
+        writer
+            .write(|change| -> Result<(), Error> {
+                change.tables.wide.remove((7, member.0))?;
+                Ok(())
+            })
+            .unwrap();
+        let snapshot = writer.reader().snapshot();
+        let stored = snapshot.entry(7).unwrap().unwrap();
+        assert_eq!(stored.values(member).count(), 0);
+        assert!(stored.sound().is_err());
+    }
+}

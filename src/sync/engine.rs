@@ -13,6 +13,7 @@ use crate::mapping::Mapping;
 use crate::replica::connection::{ConnectionState, Link};
 use crate::replica::{Transaction, Writer};
 use serde_json::{Map, Value};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -25,7 +26,12 @@ pub struct Engine {
     connection: u16,
     mapping: Mapping,
     status: watch::Sender<Status>,
+    /// Passes in a row that Graph refused as bad requests.
+    refusals: AtomicU32,
 }
+
+/// After so many refusals the stored links are suspected, and all is read anew.
+const SUSPECT_LINKS: u32 = 3;
 
 /// Why a pass runs, and what it must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +74,16 @@ impl Engine {
         })?;
         let status = watch::Sender::new(Status { connection: name, ..Status::default() });
         let (settings, mapping) = (settings.clone(), mapping);
-        let engine = Engine { settings, history, graph, writer, connection, mapping, status };
+        let engine = Engine {
+            settings,
+            history,
+            graph,
+            writer,
+            connection,
+            mapping,
+            status,
+            refusals: AtomicU32::new(0),
+        };
         engine.derive_anew()?;
         engine.report_state();
         Ok(engine)
@@ -130,7 +145,8 @@ impl Engine {
     }
 
     /// Runs a pass and records it. What is published changes all at once, or not at all.
-    pub async fn pass(&self, order: Order) -> Result<PassRecord, (PassRecord, SyncError)> {
+    pub async fn pass(&self, mut order: Order) -> Result<PassRecord, (PassRecord, SyncError)> {
+        order.full |= self.refusals.load(Ordering::Relaxed) >= SUSPECT_LINKS;
         let started = unix_ms();
         let before = self.graph.requests();
         self.status.send_modify(|status| {
@@ -157,10 +173,17 @@ impl Engine {
         };
         match outcome {
             Ok(record) => {
+                self.refusals.store(0, Ordering::Relaxed);
                 self.ended(&record, true);
                 Ok(record)
             }
             Err(error) => {
+                match &error {
+                    SyncError::Graph(graph) if graph.status == Some(400) => {
+                        self.refusals.fetch_add(1, Ordering::Relaxed);
+                    }
+                    _ => self.refusals.store(0, Ordering::Relaxed),
+                }
                 record.ended = unix_ms();
                 record.verdict = "failed".to_owned();
                 record.error = error.to_string();
@@ -230,6 +253,7 @@ impl Engine {
                 writer: &self.writer,
                 connection: self.connection,
                 kind,
+                endpoint: self.settings.graph.endpoint.as_str(),
                 status: &self.status,
             };
             Some((kind, stream.gather(full).await))

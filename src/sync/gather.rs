@@ -45,6 +45,8 @@ pub struct Stream<'a> {
     pub connection: u16,
     /// The stream.
     pub kind: Kind,
+    /// Graph's root, as configured.
+    pub endpoint: &'a str,
     /// Progress goes here.
     pub status: &'a watch::Sender<Status>,
 }
@@ -150,7 +152,8 @@ impl Stream<'_> {
     /// Gathers a round: the one under way, else one from the delta link, else a full one.
     /// A round that is complete already goes on with what changed since.
     pub async fn gather(&self, full: bool) -> Result<Gathered, SyncError> {
-        let select = Graph::select_fingerprint(self.kind);
+        // Links of another endpoint lead elsewhere: they are left, and all is read anew.
+        let select = format!("{} {}", Graph::select_fingerprint(self.kind), self.endpoint);
         let mut gathering = self.resume(&select, full)?;
         let mut restarts = 0;
         loop {

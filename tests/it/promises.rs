@@ -1,9 +1,11 @@
 //! The promises of the product, each by its name.
 
-use crate::world::{World, options};
+use crate::world::{World, connection, options};
 use entraldap::config::settings::{LdapSettings, LimitSettings, SyncSettings};
 use entraldap::replica::{self, OpenError};
-use entraldap::simulator::{Action, Kind, Knobs, Links, Options, Rule, Target, Tenant, life};
+use entraldap::simulator::{
+    Action, Kind, Knobs, Links, Options, Rule, Simulator, Target, Tenant, life,
+};
 use std::time::Duration;
 
 fn small_pages() -> Options {
@@ -222,4 +224,37 @@ async fn a_schedule_runs_passes_and_answers_who_asks() {
     world.assert_equal();
     stop.cancel();
     running.await.unwrap();
+}
+
+/// Links of another endpoint are left, and nothing is lost by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_endpoint_is_enumerated_anew() {
+    let mut world = World::new(Tenant::generate(20, 60)).await;
+    world.pass().await;
+    // The same tenant, behind another address.
+    world.simulator = Simulator::start(Tenant::generate(20, 60), options()).await.unwrap();
+    world.connection = connection(&world.simulator);
+    world.open();
+    let record = world.pass().await;
+    assert_eq!((record.kind.as_str(), record.added, record.removed), ("full", 0, 0));
+    world.assert_equal();
+}
+
+/// A delta link that is refused in a way nobody documents does not stop the sync for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_refused_again_and_again_is_given_up() {
+    let mut world = World::new(Tenant::generate(21, 60)).await;
+    world.connection.graph.attempts = 1;
+    world.open();
+    world.pass().await;
+    let served = world.served();
+    let rule = Rule::new(Action::BadRequest).on(Target::DeltaOf(Kind::User)).links(Links::Delta);
+    world.simulator.faults().add(rule.times(3));
+    for _ in 0..3 {
+        world.try_pass(false).await.unwrap_err();
+        assert_eq!(world.served(), served);
+    }
+    assert_eq!(world.pass().await.kind, "full");
+    assert_eq!(world.pass().await.kind, "delta");
+    world.assert_equal();
 }

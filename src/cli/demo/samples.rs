@@ -69,6 +69,7 @@ pub(super) fn print(
     samples: &Samples,
     base: &str,
     address: SocketAddr,
+    changes: bool,
     as_json: bool,
 ) -> Result<(), Failure> {
     let bind = format!("cn=demo,{base}");
@@ -113,10 +114,12 @@ pub(super) fn print(
         counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let took = first.last.as_ref().map_or(0, |pass| pass.ended - pass.started);
     writeln!(out, "A simulated tenant was synced in {took} ms: {}.", counts.join(", "))?;
-    writeln!(out, "It changes a few times a minute, and the replica follows.\n")?;
+    if changes {
+        writeln!(out, "It changes a few times a minute, and the replica follows.")?;
+    }
     writeln!(
         out,
-        "  server    ldap://{address}\n  base      {base}\n  bind DN   {bind}\n  password  demo\n"
+        "\n  server    ldap://{address}\n  base      {base}\n  bind DN   {bind}\n  password  demo\n"
     )?;
     for (what, line) in lines {
         writeln!(out, "# {what}\n{line}\n")?;

@@ -131,7 +131,7 @@ impl Cursor {
             // An index that names an entry which is not there is damage, not absence.
             let entry =
                 snapshot.entry(number)?.ok_or_else(|| super::damaged("an entry of an index"))?;
-            if !self.wants(&entry) {
+            if !self.wants(&entry)? {
                 continue;
             }
             if let Some(page) = &self.page
@@ -157,13 +157,16 @@ impl Cursor {
         Ok(Pause::End(Outcome::success(), None))
     }
 
-    fn wants(&self, entry: &StoredEntry<'_>) -> bool {
+    fn wants(&self, entry: &StoredEntry<'_>) -> Result<bool, ReadError> {
         let identity = match self.region {
             Region::Everything => None,
             _ => Some(entry.view().identity()),
         };
-        identity.is_none_or(|identity| self.region.holds(&self.snapshot, entry.number(), &identity))
-            && self.test.as_ref().is_none_or(|test| test.passes(entry))
+        let holds = |identity| self.region.holds(&self.snapshot, entry.number(), &identity);
+        if !identity.is_none_or(holds) {
+            return Ok(false);
+        }
+        self.test.as_ref().map_or(Ok(true), |test| test.passes(entry))
     }
 
     fn is_late(&self) -> bool {

@@ -212,7 +212,7 @@ pub(crate) fn found_by_plan(predicate: Predicate, snapshot: &Snapshot) -> Vec<u3
     let (ids, _, test) = candidates(predicate, Region::Everything, snapshot).unwrap();
     let passes = |number: &u32| {
         let entry = snapshot.entry(*number).unwrap().unwrap();
-        test.as_ref().is_none_or(|test| test.passes(&entry))
+        test.as_ref().is_none_or(|test| test.passes(&entry).unwrap())
     };
     ids.iter().filter(passes).collect()
 }

@@ -28,13 +28,15 @@ impl Test {
     }
 
     /// Whether the filter is true of an entry.
-    pub(crate) fn passes(&self, entry: &StoredEntry<'_>) -> bool {
+    pub(crate) fn passes(&self, entry: &StoredEntry<'_>) -> Result<bool, ReadError> {
         let in_set = |_: AttributeId, at: &[u8]| {
             let at = at.first_chunk().map_or(u32::MAX, |octets| u32::from_be_bytes(*octets));
             let set = usize::try_from(at).ok().and_then(|at| self.sets.get(at));
             set.is_some_and(|set| set.contains(entry.number()))
         };
-        self.predicate.evaluate(entry, &in_set) == Some(true)
+        let passes = self.predicate.evaluate(entry, &in_set) == Some(true);
+        entry.sound()?;
+        Ok(passes)
     }
 }
 
