@@ -39,14 +39,29 @@ impl Default for LimitSettings {
         LimitSettings {
             pdu_before_bind: 64 << 10,
             pdu_after_bind: 1 << 20,
+            filter_depth: 64,
+            // Grafana asks for 500 members in one Or, others for as many with three
+            // attributes each.
+            filter_nodes: 4096,
+            controls: 16,
+            attributes: 256,
+            operations: 32,
+            output: 256 << 10,
             // Postfix takes a search that was cut short for a failure and defers the
             // mail (AD's own limit is 1000), so nothing is cut short unasked.
             size: 0,
+            page: 0,
             time: Duration::from_secs(2 * MINUTE),
+            // A search that is given up answers nothing that a gateway can use, and the
+            // time limit bounds it already: a tenant is looked through in seconds.
+            candidates: 0,
             connections: 4096,
+            // All clients behind one translated address share it.
+            connections_per_address: 512,
             // Above the 15 minutes that AD allows: gateways keep connections open.
             idle: Duration::from_secs(20 * MINUTE),
             first_request: Duration::from_secs(30),
+            tls_handshake: Duration::from_secs(10),
             write_stall: Duration::from_secs(30),
         }
     }

@@ -125,16 +125,36 @@ pub struct LimitSettings {
     pub pdu_before_bind: usize,
     /// Largest request after a bind, octets.
     pub pdu_after_bind: usize,
+    /// How deep a filter may be nested.
+    pub filter_depth: usize,
+    /// How many parts a filter may have.
+    pub filter_nodes: usize,
+    /// How many controls a request may have.
+    pub controls: usize,
+    /// How many attributes a search may ask for by name.
+    pub attributes: usize,
+    /// How many requests of one connection may be under way or wait.
+    pub operations: usize,
+    /// A search pauses when so many octets of its connection wait to be sent.
+    pub output: usize,
     /// Most entries one search returns; 0 for no limit.
     pub size: u32,
+    /// Most entries of one page; 0 for no limit.
+    pub page: u32,
     /// Longest time one search takes; zero for no limit.
     pub time: Duration,
+    /// How many entries one search may look at that no index has decided; 0 for no limit.
+    pub candidates: u32,
     /// Connections in all.
     pub connections: usize,
+    /// Connections from one address.
+    pub connections_per_address: usize,
     /// A connection that sends nothing for so long is closed.
     pub idle: Duration,
-    /// A client must send its first request, or finish the TLS handshake, within this.
+    /// A client must send its first request within this.
     pub first_request: Duration,
+    /// A client must finish the TLS handshake within this.
+    pub tls_handshake: Duration,
     /// A client that reads nothing for so long is disconnected.
     pub write_stall: Duration,
 }

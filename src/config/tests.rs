@@ -110,6 +110,9 @@ fn values_of_the_wrong_kind_are_told_with_an_example() {
     refused(read("[replica]\nhistory = -1"), "-1 is out of range; choose a number from 1");
     refused(read("[ldap.limits]\nidle = 300"), "write for example idle = \"300s\"");
     refused(read("[ldap.limits]\nidle = \"10ms\""), "choose a duration from \"1s\" to \"1d\"");
+    refused(read("[ldap.limits]\nfilter_depth = 1000"), "choose a number from 4 to 256");
+    refused(read("[ldap.limits]\noutput = \"1KiB\""), "choose a size from \"16KiB\" to \"16MiB\"");
+    refused(read("[ldap.limits]\ntls_handshake = 10"), "write for example tls_handshake = \"10s\"");
     refused(read("[ldap]\nanonymous_search = \"yes\""), "is a text, not true or false");
     refused(read("log = 1\n[replica]"), "is not a known key");
     refused(read("[[log]]\nlevel = \"info\""), "write it once, in single brackets: [log]");

@@ -285,7 +285,7 @@ impl Connection {
         let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
             return Err(End::Sequence);
         };
-        let limit = self.server.limits.first_request;
+        let limit = self.server.limits.tls_handshake;
         let limit = if limit.is_zero() { Duration::from_secs(3600) } else { limit };
         let accept = Box::pin(tokio::time::timeout(limit, acceptor.accept(stream)));
         let accepted = tokio::select! {

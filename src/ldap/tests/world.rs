@@ -186,6 +186,7 @@ pub(super) fn settings() -> LdapSettings {
             idle: Duration::from_secs(900),
             first_request: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
+            ..LimitSettings::default()
         },
     }
 }
