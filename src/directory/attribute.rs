@@ -2,7 +2,7 @@
 
 use super::dn::Dn;
 use super::ids::{ObjectId, Sid};
-use super::{schema, text};
+use super::{anr, schema, text};
 
 /// The number of an attribute type inside one schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,14 @@ pub enum Syntax {
     Sid,
 }
 
+impl AttributeType {
+    /// Whether values are worked out when somebody asks for them by name, and stored
+    /// nowhere: filters cannot tell whether an entry has one.
+    pub fn is_constructed(&self) -> bool {
+        ["rfc822MailMember", "tokenGroups", anr::NAME].contains(&self.name)
+    }
+}
+
 impl Syntax {
     /// The octets that stand for `value` in comparisons and in the index, in an order
     /// that agrees with the syntax's ordering rule. `None` where `value` is not of
@@ -97,16 +105,25 @@ impl Syntax {
 
     /// Whether `>=` and `<=` are defined.
     pub fn has_ordering(self) -> bool {
-        !matches!(
-            self,
+        self.ordering_rule().is_some()
+    }
+
+    /// The rule that values are ordered by, name and OID (RFC 4517 4.2).
+    pub fn ordering_rule(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Syntax::DirectoryString => ("caseIgnoreOrderingMatch", "2.5.13.3"),
+            Syntax::CaseExactString => ("caseExactOrderingMatch", "2.5.13.6"),
+            Syntax::Integer => ("integerOrderingMatch", "2.5.13.15"),
+            Syntax::GeneralizedTime => ("generalizedTimeOrderingMatch", "2.5.13.28"),
+            Syntax::OctetString => ("octetStringOrderingMatch", "2.5.13.18"),
             Syntax::TelephoneNumber
-                | Syntax::Boolean
-                | Syntax::Dn
-                | Syntax::ObjectCategory
-                | Syntax::ObjectClass
-                | Syntax::Guid
-                | Syntax::Sid
-        )
+            | Syntax::Boolean
+            | Syntax::Dn
+            | Syntax::ObjectCategory
+            | Syntax::ObjectClass
+            | Syntax::Guid
+            | Syntax::Sid => return None,
+        })
     }
 
     /// Whether substrings are defined.

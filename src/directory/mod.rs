@@ -1,6 +1,7 @@
 //! What an entry is: names, attributes, schema, filters and how they compare.
 //! Pure: no I/O, no clock.
 
+mod anr;
 pub mod attribute;
 mod definitions;
 pub mod dn;

@@ -1,10 +1,11 @@
 //! A filter bound to a schema: names resolved, values normalised, unknown things
 //! Undefined. Evaluation is three-valued (RFC 4511 4.5.1.7). Pure: no I/O, no clock.
 
+use super::anr;
 use super::attribute::{AttributeId, AttributeType, Syntax};
 use super::entry::Values;
 use super::filter::{Extensible, Filter, Substrings};
-use super::schema::Schema;
+use super::schema::{Described, Schema};
 use memchr::memmem;
 
 /// A filter bound to a schema. Keys are those of [`Syntax::key`].
@@ -48,8 +49,15 @@ impl Predicate {
     /// Binds `filter` to `schema`. `may_test` says which attributes this client's
     /// filters may see; tests of others are Undefined.
     pub fn bind(filter: &Filter, schema: &Schema, may_test: &dyn Fn(AttributeId) -> bool) -> Self {
-        let attribute = |name: &[u8]| -> Option<&AttributeType> {
-            schema.attribute_described(name).filter(|attribute| may_test(attribute.id))
+        // `names` is the text that the leaf looks for where its attribute is aNR.
+        let on = |name: &[u8], names: Option<&[u8]>, make: &Make<'_>| match schema.described(name) {
+            Described::Attribute(a) if a.name == anr::NAME => {
+                names.map(|text| Self::bind(&anr::expand(text), schema, may_test))
+            }
+            Described::Attribute(a) if may_test(a.id) && !a.is_constructed() => make(a),
+            // Known and absent: false of every entry.
+            Described::Subtype(a) if may_test(a.id) => Some(Predicate::Or(Vec::new())),
+            _ => None,
         };
         let list =
             |filters: &[Filter]| filters.iter().map(|f| Self::bind(f, schema, may_test)).collect();
@@ -59,23 +67,23 @@ impl Predicate {
             Filter::Not(inner) => {
                 Some(Predicate::Not(Box::new(Self::bind(inner, schema, may_test))))
             }
-            Filter::Present(name) => attribute(name).map(|a| Predicate::Present(a.id)),
-            // RFC 4511 4.5.1.7.6: approximate match falls back to equality.
+            Filter::Present(name) => on(name, Some(b""), &|a| Some(Predicate::Present(a.id))),
             Filter::Equality(name, value) | Filter::Approx(name, value) => {
-                attribute(name).and_then(|a| equal(a, value))
+                on(name, Some(value), &|a| equal(a, value))
             }
-            Filter::GreaterOrEqual(name, value) => {
-                ordered(attribute(name), value).map(|(id, key)| Predicate::GreaterOrEqual(id, key))
-            }
+            Filter::GreaterOrEqual(name, value) => on(name, None, &|a| {
+                ordered(a, value).map(|key| Predicate::GreaterOrEqual(a.id, key))
+            }),
             Filter::LessOrEqual(name, value) => {
-                ordered(attribute(name), value).map(|(id, key)| Predicate::LessOrEqual(id, key))
+                on(name, None, &|a| ordered(a, value).map(|key| Predicate::LessOrEqual(a.id, key)))
             }
-            Filter::Substrings(name, pieces) => attribute(name).and_then(|a| substrings(a, pieces)),
+            Filter::Substrings(name, pieces) => {
+                on(name, pieces.only_initial(), &|a| substrings(a, pieces))
+            }
             Filter::Extensible(extensible) => extensible
                 .attribute
                 .as_deref()
-                .and_then(attribute)
-                .and_then(|a| extensible_match(a, extensible)),
+                .and_then(|name| on(name, None, &|a| extensible_match(a, extensible))),
         };
         bound.unwrap_or(Predicate::Undefined)
     }
@@ -142,7 +150,20 @@ impl Predicate {
     }
 }
 
+/// Makes the predicate of a leaf, should its value make sense for the attribute.
+type Make<'m> = dyn Fn(&AttributeType) -> Option<Predicate> + 'm;
+
 impl Substrings {
+    /// The text, where it is only asked how a value begins.
+    pub fn only_initial(&self) -> Option<&[u8]> {
+        match self {
+            Substrings { initial: Some(initial), any, last: None } if any.is_empty() => {
+                Some(initial)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the key `found` holds the pieces in their order, without overlap.
     pub fn match_key(&self, found: &[u8]) -> bool {
         let Some(mut rest) = found.strip_prefix(self.initial.as_deref().unwrap_or_default()) else {
@@ -180,9 +201,8 @@ fn equal(attribute: &AttributeType, value: &[u8]) -> Option<Predicate> {
     Some(Predicate::Equal(attribute.id, attribute.syntax.key(value)?))
 }
 
-fn ordered(attribute: Option<&AttributeType>, value: &[u8]) -> Option<(AttributeId, Vec<u8>)> {
-    let attribute = attribute.filter(|a| a.syntax.has_ordering())?;
-    Some((attribute.id, attribute.syntax.key(value)?))
+fn ordered(attribute: &AttributeType, value: &[u8]) -> Option<Vec<u8>> {
+    if attribute.syntax.has_ordering() { attribute.syntax.key(value) } else { None }
 }
 
 fn substrings(attribute: &AttributeType, pieces: &Substrings) -> Option<Predicate> {

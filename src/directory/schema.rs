@@ -43,6 +43,19 @@ pub struct Schema {
     class_names: HashMap<String, usize>,
 }
 
+/// What an attribute description means (RFC 4512 2.5).
+#[derive(Debug, Clone, Copy)]
+pub enum Described<'s> {
+    /// An attribute type.
+    Attribute(&'s AttributeType),
+    /// A subtype of an attribute type, by a language tag. No value is stored with one, so
+    /// it is known and absent everywhere.
+    Subtype(&'s AttributeType),
+    /// RFC 4512 2.5: "An attribute description with an unrecognized attribute description
+    /// option is to be treated as an unrecognized attribute description."
+    Unknown,
+}
+
 /// The schema that entraldap serves.
 pub fn standard() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
@@ -89,11 +102,25 @@ impl Schema {
         self.attribute_names.get(&*lower).and_then(|id| self.get(*id))
     }
 
-    /// The attribute type of an attribute description, whose options do not matter
-    /// for comparison here: no value is stored with one (RFC 4512 2.5).
-    pub fn attribute_described(&self, description: &[u8]) -> Option<&AttributeType> {
-        let name = description.split(|b| *b == b';').next().unwrap_or_default();
-        self.attribute(name)
+    /// What an attribute description means: an attribute type with options.
+    pub fn described(&self, description: &[u8]) -> Described<'_> {
+        let mut parts = description.split(|octet| *octet == b';');
+        let Some(attribute) = parts.next().and_then(|name| self.attribute(name)) else {
+            return Described::Unknown;
+        };
+        let mut described = Described::Attribute(attribute);
+        for option in parts {
+            // RFC 3866 2.1: `lang-` and a language tag. RFC 4522: `binary` says only how
+            // values are transferred.
+            let language = option.get(..5).is_some_and(|it| it.eq_ignore_ascii_case(b"lang-"));
+            let is_tag = |o: &u8| o.is_ascii_alphanumeric() || *o == b'-';
+            if language && option.len() > 5 && option.iter().all(is_tag) {
+                described = Described::Subtype(attribute);
+            } else if !option.eq_ignore_ascii_case(b"binary") {
+                return Described::Unknown;
+            }
+        }
+        described
     }
 
     /// The object class with this name, in any case, or OID.

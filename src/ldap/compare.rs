@@ -1,60 +1,75 @@
 //! Compare (RFC 4511 4.10). Pure: no clock; reads the snapshot.
 
-use super::search::ReadError;
-use super::search::scope;
+use super::generated::Generated;
+use super::root_dse;
+use super::search::scope::{self, NoRegion};
+use super::search::{self, ReadError};
 use super::server::Server;
 use super::session::Session;
+use super::target::Target;
 use super::wire::request::CompareRequest;
 use super::wire::response::Outcome;
-use super::{generated::Generated, root_dse};
 use crate::directory::attribute::{AttributeType, Syntax};
 use crate::directory::entry::Values;
-use crate::directory::schema;
+use crate::directory::filter::Filter;
+use crate::directory::schema::{self, Described};
 use crate::replica::ids::Number;
 use crate::replica::reader::Snapshot;
 use ldap3_proto::LdapResultCode;
+use std::borrow::Cow;
 
 /// Answers a compare: true (6), false (5), or why that cannot be told.
 pub(crate) fn answer(
     server: &Server,
     session: &Session,
-    request: &CompareRequest<'_>,
+    asked: (&CompareRequest<'_>, Option<&Filter>),
     snapshot: &Snapshot,
 ) -> Outcome {
-    try_answer(server, session, request, snapshot).unwrap_or_else(|error| server.unreadable(&error))
+    match try_answer(server, session, asked, snapshot) {
+        Ok(outcome) | Err(NoRegion::Answer(outcome)) => outcome,
+        Err(NoRegion::Unreadable(error)) => server.unreadable(&error),
+        Err(NoRegion::Unsortable(_)) => Outcome::new(LdapResultCode::Other, ""),
+    }
 }
 
+/// The second part of what is asked is an assertion (RFC 4528), which must hold first.
 fn try_answer(
     server: &Server,
     session: &Session,
-    request: &CompareRequest<'_>,
+    (request, assertion): (&CompareRequest<'_>, Option<&Filter>),
     snapshot: &Snapshot,
-) -> Result<Outcome, ReadError> {
-    let key = match server.key_of(request.entry) {
-        Ok(key) => key,
-        Err(outcome) => return Ok(session.may_read(server).err().unwrap_or(outcome)),
+) -> Result<Outcome, NoRegion> {
+    let target = Target::read(server, request.entry);
+    let made: Option<Cow<'_, Generated>> = match target.key() {
+        Some(key) if key.is_root() => Some(Cow::Owned(root_dse::make(server, session, snapshot))),
+        Some(key) if *key == server.schema_key => Some(Cow::Borrowed(&server.schema_entry)),
+        _ => None,
     };
-    if key.is_root() {
-        return Ok(made(&root_dse::make(server, session, snapshot), request));
+    if let Some(made) = made {
+        let holds = assertion.is_none_or(|filter| made.satisfies(filter, session));
+        return Ok(if holds { compare_made(&made, request) } else { search::assertion_failed() });
     }
-    if *key == server.schema_key {
-        return Ok(made(&server.schema_entry, request));
-    }
-    if let Err(refused) = session.may_read(server) {
-        return Ok(refused);
-    }
+    session.may_read(server).map_err(NoRegion::Answer)?;
+    let key = target.locate(snapshot)?;
     let context = snapshot.contexts().iter().find(|context| key.is_within(&context.key));
     if context.is_some_and(|context| context.entry.is_none()) {
         return Ok(scope::not_ready());
     }
     let Some(number) = snapshot.number(&key)?.filter(|_| context.is_some()) else {
-        return scope::no_such_object(snapshot, &key);
+        return Ok(scope::no_such_object(snapshot, &key)?);
     };
-    let known = schema::standard().attribute_described(request.attribute);
-    let Some(attribute) = known.filter(|attribute| session.may_test(attribute.id)) else {
-        return Ok(unknown_attribute());
-    };
-    stored(snapshot, number, attribute, request.value)
+    if let Some(filter) = assertion
+        && !search::asserts(filter, &key, session, snapshot)?
+    {
+        return Ok(search::assertion_failed());
+    }
+    match schema::standard().described(request.attribute) {
+        Described::Attribute(attribute) if session.may_test(attribute.id) => {
+            Ok(stored(snapshot, number, attribute, request.value)?)
+        }
+        Described::Subtype(attribute) if session.may_test(attribute.id) => Ok(no_such_attribute()),
+        _ => Ok(unknown_attribute()),
+    }
 }
 
 fn stored(
@@ -67,7 +82,7 @@ fn stored(
         return Err(super::search::damaged("an entry that has a name"));
     };
     if entry.view().slot(attribute.id).is_none() {
-        return Ok(Outcome::new(LdapResultCode::NoSuchAttribute, ""));
+        return Ok(no_such_attribute());
     }
     let Some(key) = attribute.syntax.key(value) else { return Ok(bad_value()) };
     // Members are asked for by index: a list may hold ten thousand of them.
@@ -80,20 +95,24 @@ fn stored(
     Ok(verdict(holds))
 }
 
-fn made(entry: &Generated, request: &CompareRequest<'_>) -> Outcome {
+fn compare_made(entry: &Generated, request: &CompareRequest<'_>) -> Outcome {
     match entry.find(request.attribute) {
-        Some([]) => Outcome::new(LdapResultCode::NoSuchAttribute, ""),
+        Some([]) => no_such_attribute(),
         Some(values) => verdict(values.iter().any(|own| own.eq_ignore_ascii_case(request.value))),
-        None if schema::standard().attribute_described(request.attribute).is_some() => {
-            Outcome::new(LdapResultCode::NoSuchAttribute, "")
-        }
-        None => unknown_attribute(),
+        None => match schema::standard().described(request.attribute) {
+            Described::Unknown => unknown_attribute(),
+            Described::Attribute(_) | Described::Subtype(_) => no_such_attribute(),
+        },
     }
 }
 
 fn verdict(holds: bool) -> Outcome {
     let code = if holds { LdapResultCode::CompareTrue } else { LdapResultCode::CompareFalse };
     Outcome::new(code, "")
+}
+
+fn no_such_attribute() -> Outcome {
+    Outcome::new(LdapResultCode::NoSuchAttribute, "")
 }
 
 fn unknown_attribute() -> Outcome {

@@ -1,19 +1,19 @@
 //! One connection: octets in, octets out, and what happens when either stops.
 
+mod work;
+
 use super::bind::PendingBind;
 use super::end::End;
-use super::operation::{Batch, Verdict, bound};
+use super::operation::bound;
 use super::search::cursor::Cursor;
 use super::server::Server;
 use super::session::Session;
-use super::slice::Slice;
 use super::stream::Stream;
 use super::watch::Watch;
-use super::wire::frame::{self, Framed};
-use super::wire::request::{self, tag};
 use super::wire::response::{self, Outcome};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use ldap3_proto::LdapResultCode;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -21,11 +21,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// A search pauses when so many octets wait to be sent.
-const OUTPUT: usize = 256 * 1024;
 /// So many octets of requests may wait while others are carried out.
 const PENDING: usize = 64 * 1024;
 /// What is read at once, at least.
@@ -75,7 +72,8 @@ pub(crate) struct Connection {
     /// Octets may wait inside the stream.
     unflushed: bool,
     ended: bool,
-    running: Option<Box<Cursor>>,
+    /// Searches under way; the first has its turn.
+    running: VecDeque<Box<Cursor>>,
     /// Requests that wait and are not to be carried out any more.
     abandoned: Vec<i32>,
     requests: u64,
@@ -98,7 +96,7 @@ impl Connection {
             sent: 0,
             unflushed: false,
             ended: false,
-            running: None,
+            running: VecDeque::new(),
             abandoned: Vec::new(),
             requests: 0,
             watch,
@@ -109,7 +107,7 @@ impl Connection {
     /// Serves the connection to its end. `tls` begins with a handshake.
     pub(crate) async fn serve(&mut self, tls: bool) -> End {
         let end = self.serve_all(tls).await;
-        self.running = None;
+        self.running.clear();
         match &end {
             End::Malformed(malformed) => {
                 self.server.counters.malformed();
@@ -153,120 +151,6 @@ impl Connection {
             if let Err(end) = step {
                 return end;
             }
-        }
-    }
-
-    /// Carries out what has been received, as far as it goes without waiting.
-    fn work(&mut self) -> Next {
-        let server = Arc::clone(&self.server);
-        let now = Instant::now();
-        let mut batch = Batch::new(&server, Slice::new(now.into_std()));
-        self.watch.touched(now);
-        if self.running.is_some()
-            && let Some(end) = self.look_ahead()
-        {
-            return Next::End(end);
-        }
-        loop {
-            if self.output.len() >= OUTPUT {
-                return Next::Wait(Goal::Room);
-            }
-            if let Some(cursor) = &mut self.running {
-                if batch.resume(cursor, &mut self.output, OUTPUT) {
-                    self.running = None;
-                } else if self.output.len() < OUTPUT {
-                    return Next::Yield;
-                }
-                continue;
-            }
-            let largest = self.session.largest_request(&server);
-            let (header, len) = match frame::next(&self.input, largest) {
-                Ok(Framed::Whole { header, value }) => (header, header + value),
-                Ok(Framed::Partial { .. }) if self.ended => return Next::End(End::Client),
-                Ok(Framed::Partial { needed }) => {
-                    self.needed = needed;
-                    return Next::Wait(Goal::Input);
-                }
-                Err(malformed) => return Next::End(End::Malformed(malformed)),
-            };
-            let verdict = self.next_request(&mut batch, header, len);
-            self.input.advance(len);
-            self.scanned = self.scanned.saturating_sub(len);
-            match verdict {
-                Verdict::Next => {}
-                Verdict::Running(cursor) => {
-                    self.running = Some(cursor);
-                    if let Some(end) = self.look_ahead() {
-                        return Next::End(end);
-                    }
-                }
-                Verdict::Check(id, pending) => return Next::Check(id, pending),
-                Verdict::StartTls => return Next::StartTls,
-                Verdict::Close => return Next::End(End::Sequence),
-                Verdict::Unbound => return Next::End(End::Unbind),
-                Verdict::Disconnect(malformed) => return Next::End(End::Malformed(malformed)),
-            }
-            if batch.slice.spent() {
-                return Next::Yield;
-            }
-        }
-    }
-
-    fn next_request(&mut self, batch: &mut Batch<'_>, header: usize, len: usize) -> Verdict {
-        self.requests += 1;
-        if !self.abandoned.is_empty() && self.is_abandoned(header, len) {
-            return Verdict::Next;
-        }
-        let contents = self.input.get(header..len).unwrap_or_default();
-        let more = self.input.len() > len;
-        batch.answer(&mut self.session, (header, contents), more, &mut self.output, OUTPUT)
-    }
-
-    /// RFC 4511 4.11: the server "abandons the operation identified by the messageID".
-    /// Looks for that, and for an unbind, in requests that wait behind a running search.
-    fn look_ahead(&mut self) -> Option<End> {
-        let largest = self.session.largest_request(&self.server);
-        loop {
-            let rest = self.input.get(self.scanned..).unwrap_or_default();
-            let Ok(Framed::Whole { header, value }) = frame::next(rest, largest) else {
-                return None;
-            };
-            let contents = rest.get(header..header + value).unwrap_or_default();
-            let (_, op, _) = request::envelope(contents, header).ok()?;
-            self.scanned += header + value;
-            match op.tag {
-                tag::UNBIND_REQUEST => return Some(End::Unbind),
-                tag::ABANDON_REQUEST => {
-                    let Ok(id) = op.natural("") else { continue };
-                    let id = id.cast_signed();
-                    if self.running.as_ref().is_some_and(|cursor| cursor.id == id) {
-                        self.running = None;
-                    } else {
-                        self.abandoned.push(id);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether the next request has been abandoned before its turn came. Binds and
-    /// StartTLS cannot be (RFC 4511 4.11); nor can what came behind the abandon.
-    fn is_abandoned(&mut self, header: usize, len: usize) -> bool {
-        if self.scanned == 0 {
-            self.abandoned.clear();
-            return false;
-        }
-        let contents = self.input.get(header..len).unwrap_or_default();
-        let Ok((id, op, _)) = request::envelope(contents, header) else { return false };
-        let is_search_or_compare = matches!(op.tag, 0x63 | 0x6e);
-        let at = self.abandoned.iter().position(|abandoned| *abandoned == id);
-        match at {
-            Some(at) if is_search_or_compare => {
-                self.abandoned.swap_remove(at);
-                true
-            }
-            _ => false,
         }
     }
 
@@ -314,13 +198,13 @@ impl Connection {
         let reading = goal != Goal::Sent && !self.ended && self.input.len() < self.input_limit();
         if reading && let Poll::Ready(received) = self.poll_receive(cx) {
             match received {
-                Ok(0) if self.running.is_some() => return Poll::Ready(Err(End::Client)),
+                Ok(0) if !self.running.is_empty() => return Poll::Ready(Err(End::Client)),
                 Ok(0) => self.ended = true,
                 Ok(_) => self.watch.received(),
                 Err(error) if is_end(&error) => self.ended = true,
                 Err(error) => return Poll::Ready(Err(End::Io(error))),
             }
-            if goal != Goal::Room || self.running.is_some() || all_sent {
+            if goal != Goal::Room || !self.running.is_empty() || all_sent {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -333,7 +217,7 @@ impl Connection {
         if self.shutdown.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(End::Shutdown));
         }
-        let busy = self.running.is_some() || goal == Goal::Room;
+        let busy = !self.running.is_empty() || goal == Goal::Room;
         if let Poll::Ready(end) = self.watch.poll(cx, !all_sent, busy, self.requests) {
             return Poll::Ready(Err(end));
         }
@@ -360,7 +244,7 @@ impl Connection {
         if self.sent > 0 {
             self.sent = 0;
             self.output.clear();
-            if self.output.capacity() > KEPT && self.running.is_none() {
+            if self.output.capacity() > KEPT && self.running.is_empty() {
                 self.output = Vec::new();
             }
         }

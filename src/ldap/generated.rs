@@ -6,11 +6,12 @@ use super::wire::request::{AttributeList, SearchRequest};
 use super::wire::response::{EntryWriter, attribute};
 use crate::directory::attribute::AttributeId;
 use crate::directory::entry::Values;
+use crate::directory::filter::Filter;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 
 /// An entry made on the spot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Generated {
     /// Its name.
     pub(crate) dn: &'static str,
@@ -41,9 +42,7 @@ impl Generated {
         request: &SearchRequest<'_>,
         session: &Session,
     ) -> bool {
-        let may_test = |attribute| session.may_test(attribute);
-        let predicate = Predicate::bind(&request.filter, schema::standard(), &may_test);
-        if predicate.evaluate(self, &|_, _| false) != Some(true) {
+        if !self.satisfies(&request.filter, session) {
             return false;
         }
         let writer = EntryWriter::begin(out, id, self.dn);
@@ -57,6 +56,13 @@ impl Generated {
         }
         writer.finish(out);
         true
+    }
+
+    /// Whether a filter is true of the entry.
+    pub(crate) fn satisfies(&self, filter: &Filter, session: &Session) -> bool {
+        let may_test = |attribute| session.may_test(attribute);
+        let predicate = Predicate::bind(filter, schema::standard(), &may_test);
+        predicate.evaluate(self, &|_, _| false) == Some(true)
     }
 
     /// The values of an attribute, by any of its names; `None` where it is not there.

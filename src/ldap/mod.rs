@@ -23,6 +23,7 @@ mod server;
 mod session;
 mod slice;
 mod stream;
+mod target;
 mod tls;
 mod watch;
 mod wire;

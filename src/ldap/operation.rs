@@ -24,6 +24,10 @@ pub(crate) enum Verdict {
     Next,
     /// Go on with this search.
     Running(Box<Cursor>),
+    /// Stop the operation with this number, without a word.
+    Abandon(i32),
+    /// Stop the second one, then [`Batch::canceled`] for the first.
+    Cancel(i32, i32),
     /// Check a password, then [`bound`].
     Check(i32, PendingBind),
     /// Send what is written, then begin TLS.
@@ -34,6 +38,18 @@ pub(crate) enum Verdict {
     Unbound,
     /// Send a notice of disconnection, then close.
     Disconnect(Malformed),
+}
+
+/// One message, and what there is besides it.
+pub(crate) struct Received<'a> {
+    /// Octets of the frame before the contents.
+    pub(crate) header: usize,
+    /// The contents of the `LDAPMessage`.
+    pub(crate) contents: &'a [u8],
+    /// Whether octets wait behind it.
+    pub(crate) octets_follow: bool,
+    /// Whether searches are under way on the connection.
+    pub(crate) searches_run: bool,
 }
 
 /// Requests that arrived together and are answered together, from one snapshot.
@@ -55,27 +71,23 @@ impl<'s> Batch<'s> {
         self.snapshot.get_or_insert_with(|| self.server.reader.snapshot()).clone()
     }
 
-    /// Answers the message `contents`, which starts at octet `header` of its frame. A
-    /// search may fill `out` up to `room` octets. `more` says whether octets follow.
+    /// Answers a message. A search may fill `out` up to `room` octets.
     pub(crate) fn answer(
         &mut self,
         session: &mut Session,
-        (header, contents): (usize, &[u8]),
-        more: bool,
+        received: &Received<'_>,
         out: &mut Vec<u8>,
         room: usize,
     ) -> Verdict {
-        let request = match request::decode(contents, header) {
+        let limits = session.limits(self.server);
+        let request = match request::decode(received.contents, received.header, limits) {
             Ok(request) => request,
             Err(refusal) => return self.refuse(session, &refusal, out),
         };
         let Request { id, operation, controls } = request;
-        let is_search = matches!(operation, Operation::Search(_));
-        let wishes = match (controls::sort(&controls, is_search), &operation) {
+        let wishes = match (controls::sort(&controls, &operation, limits), &operation) {
             (_, Operation::Unbind) => return Verdict::Unbound,
-            // What it abandons is over: requests are carried out one after the other, and
-            // a running search is told by the connection. RFC 4511 4.11: no response.
-            (_, Operation::Abandon) => return Verdict::Next,
+            (_, Operation::Abandon(target)) => return Verdict::Abandon(*target),
             (Ok(wishes), _) => wishes,
             (Err(outcome), operation) => {
                 if matches!(operation, Operation::Bind(_)) {
@@ -90,16 +102,18 @@ impl<'s> Batch<'s> {
             Operation::Bind(request) => self.bind(session, id, &request, out),
             Operation::Compare(request) => {
                 let snapshot = self.snapshot();
-                let outcome = compare::answer(self.server, session, &request, &snapshot);
+                let asserted = wishes.assertion.as_ref();
+                let outcome =
+                    compare::answer(self.server, session, (&request, asserted), &snapshot);
                 self.write(out, id, tag::COMPARE, &outcome);
                 Verdict::Next
             }
-            Operation::Extended(request) => self.extended(session, id, &request, more, out),
+            Operation::Extended(request) => self.extended(session, (id, &request), received, out),
             Operation::Write(tag) => {
                 self.write(out, id, tag, &refused::write());
                 Verdict::Next
             }
-            Operation::Unbind | Operation::Abandon => Verdict::Next,
+            Operation::Unbind | Operation::Abandon(_) => Verdict::Next,
         }
     }
 
@@ -117,8 +131,8 @@ impl<'s> Batch<'s> {
         let begun =
             search::begin(self.server, session, (id, request), wishes, &snapshot, (out, now));
         let mut cursor = match begun {
-            Begun::Over(outcome, cookie, entries) => {
-                response::search_done(out, id, &outcome, cookie.as_deref());
+            Begun::Over(outcome, extras, entries) => {
+                response::search_done(out, id, &outcome, &extras);
                 let code = outcome.code;
                 self.server.counters.searched(entries, code == LdapResultCode::Success);
                 self.count(OperationKind::Search, code);
@@ -170,13 +184,13 @@ impl<'s> Batch<'s> {
     fn extended(
         &mut self,
         session: &Session,
-        id: i32,
-        request: &ExtendedRequest<'_>,
-        more: bool,
+        (id, request): (i32, &ExtendedRequest<'_>),
+        received: &Received<'_>,
         out: &mut Vec<u8>,
     ) -> Verdict {
         let (outcome, name, value, verdict) =
-            match extended::answer(self.server, session, request, more) {
+            match extended::answer(self.server, session, request, received) {
+                ExtendedStep::Cancel(target) => return Verdict::Cancel(id, target),
                 ExtendedStep::Answer(outcome, name, value) => (outcome, name, value, Verdict::Next),
                 ExtendedStep::Close(outcome) => {
                     (outcome, Some(extended::START_TLS), None, Verdict::Close)
@@ -188,6 +202,23 @@ impl<'s> Batch<'s> {
         response::extended(out, id, &outcome, name, value.as_deref());
         self.count(OperationKind::Extended, outcome.code);
         verdict
+    }
+
+    /// RFC 3909 2.2: "If the operation is canceled, [...] the canceled operation [...] is
+    /// returned a response with [...] the canceled result code", and the cancel operation
+    /// success. An operation that is not under way is either unknown or has been answered;
+    /// nothing tells which.
+    pub(crate) fn canceled(server: &Server, id: i32, stopped: Option<&Cursor>, out: &mut Vec<u8>) {
+        let outcome = match stopped {
+            Some(cursor) => {
+                response::result(out, cursor.id, tag::SEARCH_DONE, &extended::canceled());
+                server.counters.result(OperationKind::Search, LdapResultCode::Canceled as i64);
+                Outcome::success()
+            }
+            None => extended::nothing_to_cancel(),
+        };
+        response::extended(out, id, &outcome, None, None);
+        server.counters.result(OperationKind::Extended, outcome.code as i64);
     }
 
     /// RFC 4511 4.1.1: where the message cannot be told apart, "the server SHOULD return
@@ -241,7 +272,7 @@ pub(crate) fn bound(
 fn response_tag(operation: &Operation<'_>) -> u8 {
     match operation {
         Operation::Bind(_) => tag::BIND,
-        Operation::Search(_) | Operation::Unbind | Operation::Abandon => tag::SEARCH_DONE,
+        Operation::Search(_) | Operation::Unbind | Operation::Abandon(_) => tag::SEARCH_DONE,
         Operation::Write(tag) => *tag,
         Operation::Compare(_) => tag::COMPARE,
         Operation::Extended(_) => tag::EXTENDED,

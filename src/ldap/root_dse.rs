@@ -1,7 +1,7 @@
 //! The root DSE: what the server is and can do (RFC 4512 5.1). Pure: no I/O, no clock.
 
 use super::controls::SUPPORTED;
-use super::extended::{START_TLS, WHO_AM_I};
+use super::extended::{CANCEL, START_TLS, WHO_AM_I};
 use super::generated::Generated;
 use super::schema_entry;
 use super::server::Server;
@@ -13,6 +13,9 @@ use jiff::Timestamp;
 const ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
 /// `(&)` and `(|)` (RFC 4526).
 const TRUE_FALSE_FILTERS: &str = "1.3.6.1.4.1.4203.1.5.3";
+
+/// `@class` in attribute lists (RFC 4529).
+const CLASS_ATTRIBUTES: &str = "1.3.6.1.4.1.4203.1.5.2";
 
 /// Makes the root DSE for a connection. Nothing is listed that is not implemented:
 /// clients choose the best mechanism, control and extension they find here.
@@ -28,8 +31,8 @@ pub(crate) fn make(server: &Server, session: &Session, snapshot: &Snapshot) -> G
     entry.add("subschemaSubentry", [schema_entry::DN]);
     entry.add("supportedControl", SUPPORTED);
     let start_tls = (server.tls.is_some() && !session.tls).then_some(START_TLS);
-    entry.add("supportedExtension", start_tls.into_iter().chain([WHO_AM_I]));
-    entry.add("supportedFeatures", [ALL_OPERATIONAL, TRUE_FALSE_FILTERS]);
+    entry.add("supportedExtension", start_tls.into_iter().chain([WHO_AM_I, CANCEL]));
+    entry.add("supportedFeatures", [ALL_OPERATIONAL, CLASS_ATTRIBUTES, TRUE_FALSE_FILTERS]);
     entry.add("supportedLDAPVersion", ["3", "2"]);
     entry.add("supportedSASLMechanisms", None::<String>);
     entry.add("vendorName", ["entraldap"]);

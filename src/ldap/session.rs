@@ -3,6 +3,7 @@
 use super::accounts::Account;
 use super::server::Server;
 use super::wire::response::Outcome;
+use crate::config::settings::LimitSettings;
 use crate::directory::attribute::AttributeId;
 use ldap3_proto::LdapResultCode;
 use std::sync::Arc;
@@ -38,6 +39,11 @@ impl Session {
     /// Whether filters and compares may look at an attribute.
     pub(crate) fn may_test(&self, _attribute: AttributeId) -> bool {
         true
+    }
+
+    /// What the client may take.
+    pub(crate) fn limits<'s>(&self, server: &'s Server) -> &'s LimitSettings {
+        &server.limits
     }
 
     /// Largest request, in octets.

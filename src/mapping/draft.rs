@@ -1,6 +1,6 @@
 //! An entry under construction, by attribute names. Pure: no I/O, no clock.
 
-use crate::directory::attribute::{AttributeId, AttributeType};
+use crate::directory::attribute::{AttributeId, AttributeType, Syntax};
 use crate::directory::dn::Dn;
 use crate::directory::entry::{Entry, Values};
 use crate::directory::schema;
@@ -20,9 +20,22 @@ impl Draft {
         self.entry
     }
 
-    /// Adds a value. A single-valued attribute keeps its first.
+    /// Adds a value. A single-valued attribute keeps its first. A value that is not of the
+    /// attribute's syntax is left out: no index would find the entry by it.
     pub(super) fn add(&mut self, name: &str, value: impl Into<Vec<u8>>) {
         let Some(attribute) = known(name) else { return };
+        let value = value.into();
+        let checked = matches!(
+            attribute.syntax,
+            Syntax::Integer
+                | Syntax::GeneralizedTime
+                | Syntax::Boolean
+                | Syntax::Guid
+                | Syntax::Sid
+        );
+        if checked && attribute.syntax.key(&value).is_none() {
+            return;
+        }
         if !attribute.single_value || self.values(attribute.id).next().is_none() {
             self.entry.add(attribute.id, value);
         }

@@ -43,6 +43,10 @@ pub(super) fn group(draft: &mut Draft, object: &Object<'_>) {
         draft.add("msExchRecipientTypeDetails", details);
         draft.add("msExchRecipientDisplayType", display);
     }
+    // Whether the members are served or not: nobody else on the list is told about them.
+    if word("visibility").is_some_and(|it| it.eq_ignore_ascii_case("HiddenMembership")) {
+        draft.add("hideDLMembership", "TRUE");
+    }
     draft.put("member", object.members);
 }
 

@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 pub type Properties = Map<String, Value>;
 
 /// Raised with every change of this room that makes other entries of the same objects.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// How the objects of one connection become entries.
 #[derive(Debug, Clone)]

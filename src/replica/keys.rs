@@ -7,6 +7,11 @@ use std::sync::OnceLock;
 /// Longer keys are cut: no Graph property comes near.
 const MAX_KEY: usize = 8192;
 
+/// A value's key as far as the equality index has it.
+pub fn cut(key: &[u8]) -> &[u8] {
+    key.get(..MAX_KEY).unwrap_or(key)
+}
+
 /// The attributes whose DNs are looked up through the edges between objects, not
 /// through an index of texts that a renamed group would rewrite ten thousand times.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +64,7 @@ impl Linked {
 pub(super) fn equal(id: AttributeId, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + key.len());
     out.extend(id.0.to_be_bytes());
-    out.extend(key.get(..MAX_KEY).unwrap_or(key));
+    out.extend(cut(key));
     out
 }
 

@@ -8,6 +8,7 @@ mod entries;
 pub mod error;
 pub mod ids;
 mod keys;
+mod links;
 pub mod log;
 pub mod open;
 mod postings;
@@ -19,6 +20,7 @@ pub mod writer;
 
 pub use error::{Error, OpenError};
 pub use ids::{Ids, Number};
+pub use keys::cut as cut_key;
 pub use open::open;
 pub use reader::{Context, Reader, Snapshot, StoredEntry};
 pub use writer::{Transaction, Writer};

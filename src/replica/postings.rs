@@ -4,8 +4,9 @@
 use super::error::Error;
 use super::ids::{Ids, Number};
 use super::tables::{PostingsTables, ReadPostings};
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{AccessGuard, ReadableTable, StorageError, Table, WriteTransaction};
 use roaring::RoaringBitmap;
+use std::ops::Bound;
 
 /// Lists up to this long lie beside the key.
 const INLINE: usize = 256;
@@ -17,6 +18,9 @@ const CHUNKED: u8 = 1;
 const FLUSH_AT: usize = 2_000_000;
 
 type Octets = &'static [u8];
+
+/// Keys of an attribute and the numbers that have them.
+pub(super) type Rows<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Ids), Error>> + 'a>;
 
 /// What a head says.
 enum Head {
@@ -82,11 +86,28 @@ impl ReadPostings {
         })
     }
 
+    /// The keys in a range, without their first two octets, and their numbers.
+    pub(super) fn rows(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+    ) -> Result<Rows<'_>, Error> {
+        let row =
+            |row: Result<(AccessGuard<'_, Octets>, AccessGuard<'_, Octets>), StorageError>| {
+                let (key, head) = row?;
+                let ids = resolve(&self.chunks, key.value(), head.value())?;
+                Ok((key.value().get(2..).unwrap_or_default().to_vec(), ids))
+            };
+        let rows = self.heads.range::<&[u8]>((from, to))?;
+        Ok(if reverse { Box::new(rows.rev().map(row)) } else { Box::new(rows.map(row)) })
+    }
+
     /// The union over all keys in a range that `test` accepts.
     pub(super) fn union(
         &self,
-        from: std::ops::Bound<&[u8]>,
-        to: std::ops::Bound<&[u8]>,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
         test: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Ids, Error> {
         let mut few = Vec::new();

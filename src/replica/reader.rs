@@ -5,7 +5,7 @@ use super::encoding::{Slot, View, values_of};
 use super::error::Error;
 use super::ids::{Ids, Number};
 use super::keys::{self, linked};
-use super::source::{self, Space};
+use super::postings::Rows;
 use super::tables::ReadTables;
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
@@ -14,7 +14,6 @@ use crate::directory::filter::Substrings;
 use crate::directory::schema;
 use arc_swap::ArcSwap;
 use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
-use roaring::RoaringBitmap;
 use std::cell::{Cell, OnceCell};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -174,12 +173,6 @@ impl Snapshot {
         if attribute == linked.distinguished_name || attribute == linked.entry_dn {
             return Ok(Ids::Few(vec![number]));
         }
-        if attribute == linked.manager {
-            return Ok(self.links(Space::Reports, number)?.and(&self.present(linked.manager)?));
-        }
-        if attribute == linked.direct_reports {
-            return self.managers_of(number);
-        }
         self.step(attribute, number)
     }
 
@@ -206,6 +199,28 @@ impl Snapshot {
             (Bound::Unbounded, None) => Bound::Unbounded,
         };
         self.tables.equal.union(from, to, &|_| true)
+    }
+
+    /// Distinct keys of the attribute with the entries that have them, in ascending order
+    /// or, where `reverse`, in descending order, from the key `from` on (itself included).
+    /// Not for linked DNs.
+    pub(crate) fn rows(
+        &self,
+        attribute: AttributeId,
+        from: Option<&[u8]>,
+        reverse: bool,
+    ) -> Result<Rows<'_>, Error> {
+        let first = keys::equal(attribute, &[]);
+        let behind = keys::after_prefix(&first);
+        let from = from.map(|key| keys::equal(attribute, key));
+        let end = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let from = from.as_deref().map(Bound::Included);
+        let (low, high) = match (from, reverse) {
+            (None, _) => (Bound::Included(first.as_slice()), end),
+            (Some(from), false) => (from, end),
+            (Some(from), true) => (Bound::Included(first.as_slice()), from),
+        };
+        self.tables.equal.rows(low, high, reverse)
     }
 
     /// Entries with a value whose key starts so. Exact.
@@ -266,73 +281,6 @@ impl Snapshot {
         let behind = keys::after_prefix(&first);
         let to = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         self.tables.equal.union(Bound::Included(&first), to, &|row| row.get(2..).is_some_and(test))
-    }
-
-    /// The entries from which the DN with this key is reached over `member` (groups
-    /// that contain it, directly or nested) or `memberOf` (what it contains, likewise),
-    /// `manager` (all below that manager) or `directReports`. Exact; ends on cycles.
-    pub fn in_chain(&self, attribute: AttributeId, key: &[u8]) -> Result<Ids, Error> {
-        let Some(start) = self.number(&DnKey::from_bytes(key))? else { return Ok(Ids::default()) };
-        let linked = linked();
-        let step = |number| {
-            if attribute == linked.manager {
-                return Ok(self.links(Space::Reports, number)?.and(&self.present(linked.manager)?));
-            }
-            if attribute == linked.direct_reports {
-                return self.managers_of(number);
-            }
-            self.step(attribute, number)
-        };
-        if ![linked.member, linked.member_of, linked.manager, linked.direct_reports]
-            .contains(&attribute)
-        {
-            return self.equal(attribute, key);
-        }
-        let mut seen = RoaringBitmap::new();
-        let mut open = vec![start];
-        while let Some(number) = open.pop() {
-            for next in step(number)?.iter() {
-                if seen.insert(next) {
-                    open.push(next);
-                }
-            }
-        }
-        Ok(Ids::Many(seen))
-    }
-
-    /// One step against the arrow: `(member=n)` gives the groups of n, `(memberOf=n)`
-    /// the members of n. Edges are what Graph said; an entry that is not published, or
-    /// a group whose members are not served, has no part in them.
-    fn step(&self, attribute: AttributeId, number: Number) -> Result<Ids, Error> {
-        let linked = linked();
-        if attribute == linked.member {
-            return Ok(self.links(Space::Groups, number)?.and(&self.present(linked.member)?));
-        }
-        if attribute == linked.member_of {
-            let serves_members =
-                self.entry(number)?.is_some_and(|entry| entry.view().slot(linked.member).is_some());
-            if serves_members {
-                return Ok(self
-                    .links(Space::Members, number)?
-                    .and(&self.present(linked.member_of)?));
-            }
-        }
-        Ok(Ids::default())
-    }
-
-    fn managers_of(&self, number: Number) -> Result<Ids, Error> {
-        let Some(entry) = self.entry(number)? else { return Ok(Ids::default()) };
-        let dn = entry.values(linked().manager).next().map(<[u8]>::to_vec);
-        let name = dn.and_then(|dn| String::from_utf8(dn).ok()).and_then(|dn| Dn::parse(&dn).ok());
-        let manager = match name {
-            Some(name) => self.number(&name.key())?,
-            None => None,
-        };
-        Ok(manager.into_iter().collect())
-    }
-
-    fn links(&self, space: Space, number: Number) -> Result<Ids, Error> {
-        self.tables.links.get(&source::link_key(space, number))
     }
 }
 

@@ -4,11 +4,12 @@ use super::ReadError;
 use super::paging::{Position, Seal};
 use super::projection::Projection;
 use super::scope::Region;
+use super::sort::{SortPosition, Sorted};
 use super::test::Test;
 use crate::directory::schema;
 use crate::ldap::server::Server;
 use crate::ldap::slice::Slice;
-use crate::ldap::wire::response::{self, Outcome};
+use crate::ldap::wire::response::{self, DoneExtras, Outcome, SortResult};
 use crate::replica::ids::{Ids, Number};
 use crate::replica::reader::{Snapshot, StoredEntry};
 use ldap3_proto::LdapResultCode;
@@ -24,24 +25,34 @@ pub(crate) struct Cursor {
     pub(crate) id: i32,
     /// The state that is searched, from the first entry to the last.
     pub(crate) snapshot: Arc<Snapshot>,
-    /// The candidates, ascending.
-    pub(crate) candidates: Ids,
-    /// The first candidate that has not been looked at.
-    pub(crate) next: Number,
+    /// The candidates.
+    pub(crate) feed: Feed,
     /// Where candidates must lie.
     pub(crate) region: Region,
     /// What candidates must pass; `None` where all match.
     pub(crate) test: Option<Test>,
     /// What is returned of them.
     pub(crate) projection: Projection,
+    /// How many candidates may be looked at that the indexes have not decided.
+    pub(crate) candidates_left: u32,
     /// How many entries may be returned before the size limit is exceeded.
     pub(crate) size_left: u32,
     /// When the time limit is exceeded.
     pub(crate) deadline: Option<Instant>,
     /// Present where the client asked for pages.
     pub(crate) page: Option<Page>,
+    /// Present where the client asked for an order.
+    pub(crate) sorted: Option<SortResult>,
     /// Entries returned so far.
     pub(crate) returned: u32,
+}
+
+/// Where candidates come from.
+pub(crate) enum Feed {
+    /// By their numbers; the second one is the first that has not been looked at.
+    Numbers(Ids, Number),
+    /// In an order.
+    Sorted(Box<Sorted>),
 }
 
 /// The page that is being filled.
@@ -64,6 +75,16 @@ pub(crate) enum Step {
     Done(LdapResultCode),
 }
 
+/// How far a walk came.
+struct Walked {
+    /// Why it stopped before all candidates had been looked at.
+    pause: Option<Pause>,
+    /// How many have been.
+    count: usize,
+    /// The first that has not been.
+    stopped_at: Number,
+}
+
 enum Pause {
     Slice,
     Full,
@@ -80,81 +101,124 @@ impl Cursor {
         room: usize,
         slice: &mut Slice,
     ) -> Step {
-        let candidates = std::mem::take(&mut self.candidates);
-        let pause = match &candidates {
-            Ids::Few(list) => {
-                let from = list.partition_point(|number| *number < self.next);
-                let rest = list.get(from..).unwrap_or_default();
-                self.walk(rest.iter().copied(), out, room, slice)
-            }
-            Ids::Many(set) => self.walk(set.range(self.next..), out, room, slice),
-        };
-        self.candidates = candidates;
+        let mut feed = std::mem::replace(&mut self.feed, Feed::Numbers(Ids::default(), 0));
+        let pause = self.feed_on(&mut feed, out, room, slice);
+        self.feed = feed;
         match pause {
             Ok(Pause::Slice | Pause::Full) => Step::More,
             Ok(Pause::End(outcome, cookie)) => {
                 let cookie = cookie.or(self.page.as_ref().map(|_| Vec::new()));
-                response::search_done(out, self.id, &outcome, cookie.as_deref());
+                let extras = DoneExtras { cookie, sorted: self.sorted.take() };
+                response::search_done(out, self.id, &outcome, &extras);
                 let success = outcome.code == LdapResultCode::Success;
                 server.counters.searched(u64::from(self.returned), success);
                 Step::Done(outcome.code)
             }
             Err(error) => {
                 let outcome = server.unreadable(&error);
-                response::search_done(out, self.id, &outcome, None);
+                response::search_done(out, self.id, &outcome, &DoneExtras::default());
                 Step::Done(outcome.code)
             }
         }
     }
 
-    fn walk(
+    /// Walks on from where the last step stopped.
+    fn feed_on(
         &mut self,
-        numbers: impl Iterator<Item = Number>,
+        feed: &mut Feed,
         out: &mut Vec<u8>,
         room: usize,
         slice: &mut Slice,
     ) -> Result<Pause, ReadError> {
+        let unsorted = |_: usize| None;
+        let walked = match feed {
+            Feed::Numbers(Ids::Few(list), next) => {
+                let from = list.partition_point(|number| *number < *next);
+                let rest = list.get(from..).unwrap_or_default();
+                let walked = self.walk(rest.iter().copied(), &unsorted, out, room, slice)?;
+                *next = walked.stopped_at;
+                walked
+            }
+            Feed::Numbers(Ids::Many(set), next) => {
+                let walked = self.walk(set.range(*next..), &unsorted, out, room, slice)?;
+                *next = walked.stopped_at;
+                walked
+            }
+            Feed::Sorted(sorted) => {
+                let place = |ahead: usize| Some(sorted.position(ahead));
+                let walked = self.walk(sorted.ready(), &place, out, room, slice)?;
+                sorted.advance(walked.count);
+                if walked.pause.is_none() && sorted.refill(&self.snapshot)? {
+                    return Ok(if self.is_late() { late() } else { Pause::Slice });
+                }
+                walked
+            }
+        };
+        Ok(walked.pause.unwrap_or(Pause::End(Outcome::success(), None)))
+    }
+
+    /// Looks at candidates, one after the other; `place` tells where in a sorted answer
+    /// the one after so many others stands.
+    fn walk(
+        &mut self,
+        numbers: impl Iterator<Item = Number>,
+        place: &dyn Fn(usize) -> Option<SortPosition>,
+        out: &mut Vec<u8>,
+        room: usize,
+        slice: &mut Slice,
+    ) -> Result<Walked, ReadError> {
         let snapshot = Arc::clone(&self.snapshot);
-        for (looked_at, number) in numbers.enumerate() {
-            self.next = number;
+        let mut count = 0;
+        for number in numbers {
+            let stop = |pause| Ok(Walked { pause: Some(pause), count, stopped_at: number });
             if out.len() >= room {
-                return Ok(Pause::Full);
+                return stop(Pause::Full);
             }
             // At least one candidate is looked at in each step.
-            if looked_at > 0 && slice.spent() {
-                return Ok(Pause::Slice);
+            if count > 0 && slice.spent() {
+                return stop(Pause::Slice);
             }
-            if looked_at.is_multiple_of(CANDIDATES_PER_CLOCK) && self.is_late() {
-                let code = LdapResultCode::TimeLimitExceeded;
-                return Ok(Pause::End(Outcome::new(code, "time limit exceeded"), None));
+            if count.is_multiple_of(CANDIDATES_PER_CLOCK) && self.is_late() {
+                return stop(late());
             }
             // An index that names an entry which is not there is damage, not absence.
             let entry =
                 snapshot.entry(number)?.ok_or_else(|| super::damaged("an entry of an index"))?;
-            if !self.wants(&entry)? {
-                continue;
+            if self.test.is_some() {
+                // RFC 4511 4.1.9: adminLimitExceeded, "an operational limit".
+                let Some(left) = self.candidates_left.checked_sub(1) else {
+                    let code = LdapResultCode::AdminLimitExceeded;
+                    let message = "too many entries would have to be looked at";
+                    return stop(Pause::End(Outcome::new(code, message), None));
+                };
+                self.candidates_left = left;
             }
-            if let Some(page) = &self.page
-                && page.left == Some(0)
-            {
-                let sent = page.sent.saturating_add(self.returned);
-                let cookie = page.seal.cookie(Position { next: number, sent }, page.now);
-                return Ok(Pause::End(Outcome::success(), Some(cookie)));
+            if self.wants(&entry)? {
+                if let Some(page) = &self.page
+                    && page.left == Some(0)
+                {
+                    let sent = page.sent.saturating_add(self.returned);
+                    let position = Position { next: number, sent, sorted: place(count) };
+                    let cookie = page.seal.cookie(&position, page.now);
+                    return stop(Pause::End(Outcome::success(), Some(cookie)));
+                }
+                // RFC 4511 4.5.1.4: "the maximum number of entries to be returned"; those
+                // found until then have been sent.
+                if self.size_left == 0 {
+                    let code = LdapResultCode::SizeLimitExceeded;
+                    return stop(Pause::End(Outcome::new(code, "size limit exceeded"), None));
+                }
+                let around = (&*snapshot, schema::standard());
+                self.projection.write(out, self.id, &entry, around, &|_| true)?;
+                self.returned += 1;
+                self.size_left -= 1;
+                if let Some(Page { left: Some(left), .. }) = &mut self.page {
+                    *left -= 1;
+                }
             }
-            // RFC 4511 4.5.1.4: "the maximum number of entries to be returned"; those
-            // found until then have been sent.
-            if self.size_left == 0 {
-                let code = LdapResultCode::SizeLimitExceeded;
-                return Ok(Pause::End(Outcome::new(code, "size limit exceeded"), None));
-            }
-            self.projection.write(out, self.id, &entry, schema::standard())?;
-            self.returned += 1;
-            self.size_left -= 1;
-            if let Some(Page { left: Some(left), .. }) = &mut self.page {
-                *left -= 1;
-            }
+            count += 1;
         }
-        Ok(Pause::End(Outcome::success(), None))
+        Ok(Walked { pause: None, count, stopped_at: Number::MAX })
     }
 
     fn wants(&self, entry: &StoredEntry<'_>) -> Result<bool, ReadError> {
@@ -172,4 +236,9 @@ impl Cursor {
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
+}
+
+fn late() -> Pause {
+    let outcome = Outcome::new(LdapResultCode::TimeLimitExceeded, "time limit exceeded");
+    Pause::End(outcome, None)
 }

@@ -1,28 +1,36 @@
 //! Search (RFC 4511 4.5): base and scope, candidates, test, projection, pages.
 
+mod constructed;
 pub(crate) mod cursor;
 pub(crate) mod paging;
 mod plan;
 mod projection;
 pub(crate) mod scope;
-mod test;
+mod sort;
+pub(crate) mod test;
 
 pub(crate) use crate::replica::Error as ReadError;
 
 use super::controls::Wishes;
+use super::generated::Generated;
 use super::root_dse;
 use super::server::Server;
 use super::session::Session;
+use super::target::Target;
 use super::wire::request::SearchRequest;
-use super::wire::response::Outcome;
+use super::wire::response::{DoneExtras, Outcome, SortResult};
+use crate::directory::dn::DnKey;
+use crate::directory::filter::Filter;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::replica::ids::Ids;
 use crate::replica::reader::Snapshot;
-use cursor::{Cursor, Page};
+use cursor::{Cursor, Feed, Page};
 use ldap3_proto::LdapResultCode;
 use ldap3_proto::proto::LdapSearchScope;
 use scope::{NoRegion, Region};
+use sort::{Order, SortPosition, Sorted};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,9 +40,8 @@ use std::time::{Duration, Instant};
     reason = "it lives for one call; a box would be an allocation for each lookup"
 )]
 pub(crate) enum Begun {
-    /// It is over; entries, if any, have been written. With a cookie where the client
-    /// asked for pages.
-    Over(Outcome, Option<Vec<u8>>, u64),
+    /// It is over; so many entries have been written.
+    Over(Outcome, DoneExtras, u64),
     /// Entries are to be written.
     Entries(Cursor),
 }
@@ -55,10 +62,22 @@ pub(crate) fn begin(
 ) -> Begun {
     match try_begin(server, session, (id, request), wishes, snapshot, (out, now)) {
         Ok(begun) => begun,
-        // A refused search still answers the paging control, except with a cookie.
-        Err(NoRegion::Answer(outcome)) => Begun::Over(outcome, wishes.paged.map(|_| Vec::new()), 0),
-        Err(NoRegion::Unreadable(error)) => Begun::Over(server.unreadable(&error), None, 0),
+        Err(NoRegion::Answer(outcome)) => Begun::Over(outcome, extras(wishes, None), 0),
+        Err(NoRegion::Unsortable(refused)) => {
+            let code = LdapResultCode::UnavailableCriticalExtension;
+            let outcome = Outcome::new(code, "the answer cannot be sorted as asked");
+            Begun::Over(outcome, extras(wishes, Some(refused)), 0)
+        }
+        Err(NoRegion::Unreadable(error)) => {
+            Begun::Over(server.unreadable(&error), DoneExtras::default(), 0)
+        }
     }
+}
+
+/// What an answer without another page carries. A refused search still answers the paging
+/// control. RFC 2891 2: the sort control is left out where "the search request failed".
+fn extras(wishes: &Wishes<'_>, sorted: Option<SortResult>) -> DoneExtras {
+    DoneExtras { cookie: wishes.paged.map(|_| Vec::new()), sorted }
 }
 
 fn try_begin(
@@ -70,48 +89,129 @@ fn try_begin(
     (out, now): (&mut Vec<u8>, Instant),
 ) -> Result<Begun, NoRegion> {
     let is_base = request.scope == LdapSearchScope::Base;
-    let key = server.key_of(request.base);
+    let target = Target::read(server, request.base);
     // RFC 4512 5.1: the root DSE is retrieved by "a base object search" of the empty name;
     // the subschema entry by one of its name. Both are open to everyone.
-    let generated = match &key {
-        Ok(key) if key.is_root() && is_base => {
-            Some(root_dse::make(server, session, snapshot).answer(out, id, request, session))
+    let made: Option<Cow<'_, Generated>> = match target.key() {
+        Some(key) if key.is_root() && is_base => {
+            Some(Cow::Owned(root_dse::make(server, session, snapshot)))
         }
-        Ok(key) if **key == server.schema_key => {
-            let here = matches!(request.scope, LdapSearchScope::Base | LdapSearchScope::Subtree);
-            Some(here && server.schema_entry.answer(out, id, request, session))
-        }
+        Some(key) if *key == server.schema_key => Some(Cow::Borrowed(&server.schema_entry)),
         _ => None,
     };
-    if let Some(found) = generated {
-        let cookie = wishes.paged.map(|_| Vec::new());
-        return Ok(Begun::Over(Outcome::success(), cookie, u64::from(found)));
+    if let Some(made) = made {
+        if wishes.assertion.as_ref().is_some_and(|filter| !made.satisfies(filter, session)) {
+            return Err(NoRegion::Answer(assertion_failed()));
+        }
+        let here = matches!(request.scope, LdapSearchScope::Base | LdapSearchScope::Subtree);
+        let found = here && made.answer(out, id, request, session);
+        let sorted = match order(wishes, session, None)? {
+            Ordered::As(_) => Some(in_order()),
+            Ordered::No(refused) => refused,
+        };
+        return Ok(Begun::Over(Outcome::success(), extras(wishes, sorted), u64::from(found)));
     }
     session.may_read(server).map_err(NoRegion::Answer)?;
-    let key = key.map_err(NoRegion::Answer)?;
+    let key = target.locate(snapshot)?;
     let region = Region::resolve(snapshot, &key, &request.scope)?;
+    if let Some(filter) = &wishes.assertion
+        && !asserts(filter, &key, session, snapshot)?
+    {
+        return Err(NoRegion::Answer(assertion_failed()));
+    }
     let may_test = |attribute| session.may_test(attribute);
-    let predicate = Predicate::bind(&request.filter, schema::standard(), &may_test);
+    let bind = |filter: &Filter| Predicate::bind(filter, schema::standard(), &may_test);
+    // RFC 3672 3: with the control's value TRUE, "subentries are visible and normal entries
+    // are not"; there are none in the tree.
+    let predicate = match is_base || !wishes.subentries_only {
+        true => bind(&request.filter),
+        false => Predicate::Undefined,
+    };
     let limits = Limits::of(server, session, request, wishes).map_err(NoRegion::Answer)?;
     let (candidates, region, test) = candidates(predicate, region, snapshot)?;
+    let (feed, sorted) = match order(wishes, session, Some(&candidates))? {
+        Ordered::As(order) => {
+            let from = limits.sorted.map(|position| (limits.next, position));
+            // The end of a sequence of pages that the client gives up.
+            let candidates = if limits.next == u32::MAX { Ids::default() } else { candidates };
+            (Feed::Sorted(Box::new(Sorted::new(order, candidates, from))), Some(in_order()))
+        }
+        Ordered::No(refused) => (Feed::Numbers(candidates, limits.next), refused),
+    };
     let projection = projection::Projection::new(
         request.attributes.iter(),
         request.types_only,
         schema::standard(),
+        &may_test,
     );
+    let items = wishes.matched_values.as_ref();
+    let most = session.limits(server).candidates;
     Ok(Begun::Entries(Cursor {
         id,
         snapshot: Arc::clone(snapshot),
-        candidates,
-        next: limits.next,
+        feed,
         region,
         test,
-        projection,
+        projection: projection.matching(items.map(|items| items.iter().map(bind).collect())),
+        candidates_left: if most == 0 { u32::MAX } else { most },
         size_left: limits.size,
-        deadline: time_limit(server, request).map(|limit| now + limit),
+        deadline: time_limit(server, session, request).map(|limit| now + limit),
         page: limits.page,
+        sorted,
         returned: 0,
     }))
+}
+
+/// RFC 4528 4: "If the assertion is evaluated as FALSE or Undefined [...] return the result
+/// code assertionFailed". In a search the target is the base, and "no [...] entries" are
+/// returned.
+pub(crate) fn assertion_failed() -> Outcome {
+    Outcome::new(LdapResultCode::AssertionFailed, "the assertion is not true")
+}
+
+/// Whether a filter is true of the entry with this name.
+pub(crate) fn asserts(
+    filter: &Filter,
+    key: &DnKey,
+    session: &Session,
+    snapshot: &Snapshot,
+) -> Result<bool, ReadError> {
+    let Some(number) = snapshot.number(key)? else { return Ok(false) };
+    let entry = snapshot.entry(number)?.ok_or_else(|| damaged("an entry that has a name"))?;
+    let may_test = |attribute| session.may_test(attribute);
+    let predicate = Predicate::bind(filter, schema::standard(), &may_test);
+    test::Test::new(predicate, snapshot)?.passes(&entry)
+}
+
+/// In which order entries are returned.
+enum Ordered {
+    /// As the client wishes.
+    As(Order),
+    /// As they come; with the reason where the client wished for an order.
+    No(Option<SortResult>),
+}
+
+fn in_order() -> SortResult {
+    SortResult { code: LdapResultCode::Success, attribute: None }
+}
+
+/// RFC 2891 2: where the order cannot be kept, and "criticality is TRUE, then the server
+/// MUST return unavailableCriticalExtension" with the reason; else the entries unsorted.
+fn order(
+    wishes: &Wishes<'_>,
+    session: &Session,
+    candidates: Option<&Ids>,
+) -> Result<Ordered, NoRegion> {
+    let Some(sort) = &wishes.sort else { return Ok(Ordered::No(None)) };
+    let too_many = SortResult { code: LdapResultCode::AdminLimitExceeded, attribute: None };
+    let refused = match Order::new(sort, session, schema::standard()) {
+        Ok(order) if candidates.is_none_or(|found| order.admits(found)) => {
+            return Ok(Ordered::As(order));
+        }
+        Ok(_) => too_many,
+        Err(refused) => refused,
+    };
+    if sort.critical { Err(NoRegion::Unsortable(refused)) } else { Ok(Ordered::No(Some(refused))) }
 }
 
 /// The candidates, what they must be checked against, and how.
@@ -145,8 +245,8 @@ fn always_true(predicate: &Predicate) -> bool {
 
 /// RFC 4511 4.5.1.5: "A value of zero [...] indicates that no client-requested time
 /// limit restrictions are in effect"; the server's own is the upper bound.
-fn time_limit(server: &Server, request: &SearchRequest<'_>) -> Option<Duration> {
-    let own = Some(server.limits.time).filter(|time| !time.is_zero());
+fn time_limit(server: &Server, session: &Session, request: &SearchRequest<'_>) -> Option<Duration> {
+    let own = Some(session.limits(server).time).filter(|time| !time.is_zero());
     let wish = Some(Duration::from_secs(request.time_limit.into())).filter(|time| !time.is_zero());
     match (own, wish) {
         (Some(own), Some(wish)) => Some(own.min(wish)),
@@ -158,6 +258,7 @@ fn time_limit(server: &Server, request: &SearchRequest<'_>) -> Option<Duration> 
 struct Limits {
     size: u32,
     next: u32,
+    sorted: Option<SortPosition>,
     page: Option<Page>,
 }
 
@@ -171,25 +272,28 @@ impl Limits {
         wishes: &Wishes<'_>,
     ) -> Result<Self, Outcome> {
         let limit = |size: u32| if size == 0 { u32::MAX } else { size };
-        let (own, wish) = (limit(server.limits.size), limit(request.size_limit));
+        let limits = session.limits(server);
+        let (own, wish) = (limit(limits.size), limit(request.size_limit));
         let Some(paged) = wishes.paged else {
-            return Ok(Limits { size: own.min(wish), next: 0, page: None });
+            return Ok(Limits { size: own.min(wish), next: 0, sorted: None, page: None });
         };
+        let largest_page = own.min(limit(limits.page));
+        let order = wishes.sort.as_ref().map_or(&b""[..], |sort| sort.value);
         let seal = server
             .cookies
-            .seal(&request.fingerprint, session.name())
+            .seal(&request.fingerprint, order, session.name())
             .ok_or_else(|| Outcome::new(LdapResultCode::Other, "no cookie can be made"))?;
         let now = server.seconds();
         let unpaged = |seal| Page { left: None, sent: 0, seal, now };
         if paged.cookie.is_empty() {
-            let size = paged.size.min(own);
+            let size = paged.size.min(largest_page);
             // RFC 2696 3: "If the page size is greater than or equal to the sizeLimit
             // value, the server should ignore the control". No size is no page either.
             return Ok(if paged.size == 0 || size >= wish {
-                Limits { size: own.min(wish), next: 0, page: Some(unpaged(seal)) }
+                Limits { size: own.min(wish), next: 0, sorted: None, page: Some(unpaged(seal)) }
             } else {
                 let page = Page { left: Some(size), sent: 0, seal, now };
-                Limits { size: wish, next: 0, page: Some(page) }
+                Limits { size: wish, next: 0, sorted: None, page: Some(page) }
             });
         }
         let position = seal.open(paged.cookie, now).ok_or_else(|| {
@@ -197,12 +301,13 @@ impl Limits {
             Outcome::new(LdapResultCode::UnwillingToPerform, message)
         })?;
         // RFC 2696 3: "the client may [...] abandon the paged search" by "a size of 0".
-        let (left, next) = match paged.size.min(own) {
+        let (left, next) = match paged.size.min(largest_page) {
             _ if paged.size == 0 => (None, u32::MAX),
             size => (Some(size), position.next),
         };
         let page = Page { left, sent: position.sent, seal, now };
-        Ok(Limits { size: wish.saturating_sub(position.sent), next, page: Some(page) })
+        let size = wish.saturating_sub(position.sent);
+        Ok(Limits { size, next, sorted: position.sorted, page: Some(page) })
     }
 }
 

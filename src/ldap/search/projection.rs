@@ -1,12 +1,15 @@
 //! Which attributes of an entry are returned (RFC 4511 4.5.1.8), and how they are
-//! copied from its stored form. Pure: no I/O, no clock.
+//! copied from its stored form. Pure: no clock; reads the snapshot.
 
 use super::ReadError;
-use crate::directory::attribute::AttributeId;
-use crate::directory::schema::Schema;
+use super::constructed::Constructed;
+use crate::directory::attribute::{AttributeId, AttributeType, Syntax};
+use crate::directory::entry::Values;
+use crate::directory::predicate::Predicate;
+use crate::directory::schema::{Described, Schema};
 use crate::ldap::wire::response::{EntryWriter, attribute};
 use crate::replica::encoding::{Slot, values_of};
-use crate::replica::reader::StoredEntry;
+use crate::replica::reader::{Snapshot, StoredEntry};
 
 /// A parsed list of attributes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,8 +17,13 @@ pub(crate) struct Projection {
     user: bool,
     operational: bool,
     named: Vec<AttributeId>,
+    /// Asked for with `;binary`, and returned under that name.
+    binary: Vec<AttributeId>,
     ranges: Vec<Range>,
+    constructed: Vec<Constructed>,
     types_only: bool,
+    /// Of each attribute only values that one of these is true of (RFC 3876).
+    matched: Option<Vec<Predicate>>,
 }
 
 /// Some of an attribute's values: `member;range=0-499` (MS-ADTS 3.1.1.3.1.3.3).
@@ -28,11 +36,12 @@ struct Range {
 }
 
 impl Projection {
-    /// Reads a list of attribute descriptions.
+    /// Reads a list of attribute descriptions. What may not be read is as good as unknown.
     pub(crate) fn new<'a>(
         list: impl Iterator<Item = &'a [u8]>,
         types_only: bool,
         schema: &Schema,
+        may_read: &dyn Fn(AttributeId) -> bool,
     ) -> Self {
         let mut projection = Projection { types_only, ..Self::default() };
         let mut is_empty = true;
@@ -43,7 +52,9 @@ impl Projection {
                 // attributes"; RFC 3673: `+` of all operational ones.
                 b"*" => projection.user = true,
                 b"+" => projection.operational = true,
-                name => projection.name(name, schema),
+                // RFC 4529 2: "@" and an object class: "all attributes allowed".
+                [b'@', class @ ..] => projection.class(class, schema, may_read),
+                name => projection.name(name, schema, may_read),
             }
         }
         // RFC 4511 4.5.1.8: "An empty list with no attributes requests the return of all
@@ -53,42 +64,82 @@ impl Projection {
         projection
     }
 
-    fn name(&mut self, description: &[u8], schema: &Schema) {
-        let Some(found) = schema.attribute_described(description) else { return };
-        let attribute = found.id;
-        match options(description) {
-            None if self.named.contains(&attribute) => {}
-            None => self.named.push(attribute),
-            // RFC 4511 4.5.1.8: only subtypes of what is asked for are returned, and no
-            // value is stored with an option: `;binary` and `;lang-en` match nothing.
-            Some(option) => {
-                if let Some((low, high)) = range(option) {
-                    self.ranges.push(Range { attribute, low, high });
-                }
+    /// Only values that one of `items` is true of.
+    pub(crate) fn matching(self, items: Option<Vec<Predicate>>) -> Self {
+        Projection { matched: items, ..self }
+    }
+
+    fn name(
+        &mut self,
+        description: &[u8],
+        schema: &Schema,
+        may_read: &dyn Fn(AttributeId) -> bool,
+    ) {
+        if let Some((found, low, high)) = ranged(description, schema) {
+            if !may_read(found.id) {
+                return;
             }
+            self.ranges.push(Range { attribute: found.id, low, high });
+            return;
+        }
+        // RFC 4511 4.5.1.8: an attribute with a language tag is a subtype that no value
+        // is stored with, and what is not known "is ignored".
+        let Described::Attribute(found) = schema.described(description) else { return };
+        let is_binary = description.contains(&b';');
+        let made = Constructed::of(found);
+        let sources = made.iter().flat_map(|made| made.made_of());
+        if !sources.chain([found.id]).all(may_read) {
+            return;
+        }
+        match made {
+            Some(made) if !self.constructed.contains(&made) => self.constructed.push(made),
+            Some(_) => {}
+            None if is_binary && is_octets(found) => push(&mut self.binary, found.id),
+            None => push(&mut self.named, found.id),
         }
     }
 
-    /// Writes an entry as a search result. On an error nothing is written.
+    /// RFC 4529 2: an unknown class, like an unknown attribute, is ignored.
+    fn class(&mut self, name: &[u8], schema: &Schema, may_read: &dyn Fn(AttributeId) -> bool) {
+        let mut next = std::str::from_utf8(name).ok().and_then(|name| schema.class(name));
+        while let Some(class) = next {
+            for name in class.must.iter().chain(class.may) {
+                if let Some(found) = schema.attribute(name.as_bytes())
+                    && may_read(found.id)
+                    && Constructed::of(found).is_none()
+                {
+                    push(&mut self.named, found.id);
+                }
+            }
+            next = schema.class(class.superior).filter(|above| above.name != class.name);
+        }
+    }
+
+    /// Writes an entry as a search result. On an error nothing is written. `counts` says
+    /// which other entries may have a part in constructed attributes.
     pub(crate) fn write(
         &self,
         out: &mut Vec<u8>,
         id: i32,
         entry: &StoredEntry<'_>,
-        schema: &Schema,
+        (snapshot, schema): (&Snapshot, &Schema),
+        counts: &dyn Fn(&StoredEntry<'_>) -> bool,
     ) -> Result<(), ReadError> {
         let writer = EntryWriter::begin(out, id, entry.view().dn());
         let copied = if self.types_only {
             self.copy_types(out, entry, schema);
             Ok(())
+        } else if self.matched.is_some() {
+            self.sift(out, entry, schema)
         } else {
             self.copy(out, entry, schema)
         };
-        match copied {
+        let constructed = copied.and_then(|()| self.construct(out, entry, snapshot, counts));
+        match constructed {
             Ok(()) => writer.finish(out),
             Err(_) => writer.undo(out),
         }
-        copied
+        constructed
     }
 
     fn copy(
@@ -118,6 +169,13 @@ impl Projection {
                 out.extend_from_slice(entry.tlv(&slot)?);
             }
         }
+        for id in &self.binary {
+            if let (Some(slot), Some(found)) = (view.slot(*id), schema.get(*id)) {
+                let tlv = entry.tlv(&slot)?;
+                let values: Vec<&[u8]> = values_of(tlv).collect();
+                attribute(out, &format!("{};binary", found.name), values.iter().copied());
+            }
+        }
         for range in &self.ranges {
             if let Some(slot) = view.slot(range.attribute) {
                 range.copy(out, entry.tlv(&slot)?, schema);
@@ -126,21 +184,89 @@ impl Projection {
         Ok(())
     }
 
+    /// RFC 3876 2: of each attribute the values that match an item; without one, nothing
+    /// of the attribute.
+    fn sift(
+        &self,
+        out: &mut Vec<u8>,
+        entry: &StoredEntry<'_>,
+        schema: &Schema,
+    ) -> Result<(), ReadError> {
+        let items = self.matched.as_deref().unwrap_or_default();
+        for slot in entry.view().slots() {
+            let Some(found) = schema.get(slot.id).filter(|_| self.asks_for(&slot)) else {
+                continue;
+            };
+            let tlv = entry.tlv(&slot)?;
+            let matches = |value: &&[u8]| {
+                let alone = OneValue { attribute: slot.id, value };
+                items.iter().any(|item| item.evaluate(&alone, &|_, _| false) == Some(true))
+            };
+            let values: Vec<&[u8]> = values_of(tlv).filter(matches).collect();
+            if !values.is_empty() {
+                attribute(out, found.name, values.iter().copied());
+            }
+        }
+        Ok(())
+    }
+
+    fn construct(
+        &self,
+        out: &mut Vec<u8>,
+        entry: &StoredEntry<'_>,
+        snapshot: &Snapshot,
+        counts: &dyn Fn(&StoredEntry<'_>) -> bool,
+    ) -> Result<(), ReadError> {
+        for made in &self.constructed {
+            let values = made.values(entry, snapshot, counts)?;
+            if !values.is_empty() {
+                let shown = if self.types_only { &[] } else { values.as_slice() };
+                attribute(out, made.name(), shown.iter().map(Vec::as_slice));
+            }
+        }
+        Ok(())
+    }
+
     /// RFC 4511 4.5.1: "typesOnly [...] TRUE causes only attribute descriptions".
     fn copy_types(&self, out: &mut Vec<u8>, entry: &StoredEntry<'_>, schema: &Schema) {
-        for slot in entry.view().slots() {
-            if (self.covers(&slot) || self.named.contains(&slot.id))
-                && let Some(found) = schema.get(slot.id)
-            {
+        for slot in entry.view().slots().filter(|slot| self.asks_for(slot)) {
+            if let Some(found) = schema.get(slot.id) {
                 attribute(out, found.name, std::iter::empty());
             }
         }
+    }
+
+    fn asks_for(&self, slot: &Slot<'_>) -> bool {
+        self.covers(slot) || self.named.contains(&slot.id) || self.binary.contains(&slot.id)
     }
 
     /// Whether `*` or `+` asks for an attribute already.
     fn covers(&self, slot: &Slot<'_>) -> bool {
         if slot.operational { self.operational } else { self.user }
     }
+}
+
+/// One value of an entry, as if it were all of it.
+struct OneValue<'a> {
+    attribute: AttributeId,
+    value: &'a [u8],
+}
+
+impl Values for OneValue<'_> {
+    fn values(&self, attribute: AttributeId) -> impl Iterator<Item = &[u8]> {
+        (attribute == self.attribute).then_some(self.value).into_iter()
+    }
+}
+
+fn push(list: &mut Vec<AttributeId>, id: AttributeId) {
+    if !list.contains(&id) {
+        list.push(id);
+    }
+}
+
+/// RFC 4522 3: the option is for values that are transferred in binary form.
+fn is_octets(attribute: &AttributeType) -> bool {
+    matches!(attribute.syntax, Syntax::OctetString | Syntax::Guid | Syntax::Sid)
 }
 
 impl Range {
@@ -160,17 +286,17 @@ impl Range {
     }
 }
 
-/// What stands behind the first `;`.
-fn options(description: &[u8]) -> Option<&[u8]> {
+/// An attribute with a `range` option, and that range.
+fn ranged<'s>(
+    description: &[u8],
+    schema: &'s Schema,
+) -> Option<(&'s AttributeType, usize, Option<usize>)> {
     let at = description.iter().position(|octet| *octet == b';')?;
-    description.get(at + 1..)
-}
-
-fn range(option: &[u8]) -> Option<(usize, Option<usize>)> {
+    let (name, option) = description.split_at_checked(at)?;
     let option = std::str::from_utf8(option).ok()?.to_ascii_lowercase();
-    let (low, high) = option.strip_prefix("range=")?.split_once('-')?;
+    let (low, high) = option.strip_prefix(";range=")?.split_once('-')?;
     let high = if high == "*" { None } else { Some(high.parse().ok()?) };
-    Some((low.parse().ok()?, high))
+    Some((schema.attribute(name)?, low.parse().ok()?, high))
 }
 
 #[cfg(test)]
@@ -180,7 +306,12 @@ mod tests {
     use crate::replica::encoding::split_tlv;
 
     fn projection(names: &[&str]) -> Projection {
-        Projection::new(names.iter().map(|name| name.as_bytes()), false, schema::standard())
+        Projection::new(
+            names.iter().map(|name| name.as_bytes()),
+            false,
+            schema::standard(),
+            &|_| true,
+        )
     }
 
     fn id(name: &str) -> AttributeId {
@@ -201,14 +332,28 @@ mod tests {
     }
 
     #[test]
-    fn options_match_nothing_but_ranges_do() {
-        assert_eq!(projection(&["mail;binary", "cn;lang-en"]), Projection::default());
+    fn of_options_binary_and_ranges_match_values() {
+        assert_eq!(projection(&["cn;lang-en", "mail;x-old"]), Projection::default());
+        let guid = Projection { binary: vec![id("objectGUID")], ..Projection::default() };
+        assert_eq!(projection(&["objectGUID;binary", "OBJECTGUID;BINARY"]), guid);
+        assert_eq!(projection(&["mail;binary"]), projection(&["mail"]));
         let range = |low, high| Range { attribute: id("member"), low, high };
         assert_eq!(projection(&["member;range=0-*"]).ranges, [range(0, None)]);
         assert_eq!(projection(&["MEMBER;RANGE=5-9"]).ranges, [range(5, Some(9))]);
         for bad in ["member;range=", "member;range=a-b", "member;range=-1-2"] {
             assert_eq!(projection(&[bad]), Projection::default(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_class_stands_for_its_attributes_and_those_above() {
+        let person = projection(&["@person"]);
+        for name in ["sn", "cn", "telephoneNumber", "objectClass"] {
+            assert!(person.named.contains(&id(name)), "{name}");
+        }
+        assert!(!person.named.contains(&id("mail")));
+        assert!(projection(&["@USER"]).named.contains(&id("mail")));
+        assert_eq!(projection(&["@bogus", "@"]), Projection::default());
     }
 
     #[test]

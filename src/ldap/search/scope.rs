@@ -2,7 +2,7 @@
 
 use super::ReadError;
 use crate::directory::dn::DnKey;
-use crate::ldap::wire::response::Outcome;
+use crate::ldap::wire::response::{Outcome, SortResult};
 use crate::replica::encoding::Identity;
 use crate::replica::ids::{Ids, Number};
 use crate::replica::reader::Snapshot;
@@ -29,6 +29,8 @@ pub(crate) enum Region {
 pub(crate) enum NoRegion {
     /// The search ends so.
     Answer(Outcome),
+    /// The order that the client insists on cannot be kept.
+    Unsortable(SortResult),
     /// The replica cannot be read.
     Unreadable(ReadError),
 }

@@ -5,7 +5,7 @@ use crate::ldap::wire::samples::{message, search, tlv};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
-fn who_am_i() -> Vec<u8> {
+pub(super) fn who_am_i() -> Vec<u8> {
     tlv(0x77, &tlv(0x80, b"1.3.6.1.4.1.4203.1.11.3"))
 }
 
@@ -27,7 +27,7 @@ async fn requests_sent_together_are_answered_in_order() {
 }
 
 /// A directory whose dump is far larger than all buffers on the way.
-fn large() -> Vec<crate::directory::entry::Entry> {
+pub(super) fn large() -> Vec<crate::directory::entry::Entry> {
     let mut entries = small();
     let text = "x".repeat(1900);
     for n in 0..8000 {
@@ -55,24 +55,6 @@ async fn an_abandoned_dump_stops_without_a_result() {
     };
     assert_eq!((last.id, last.tag), (7, 0x78));
     assert!(entries < 8000, "{entries}");
-}
-
-#[tokio::test]
-async fn a_request_abandoned_before_its_turn_is_not_carried_out() {
-    let world = World::start(&settings(), replica(large()), false).await;
-    let mut client = world.bound().await;
-    let dump = message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[]);
-    let waiting = message(b"\x06", &search(BASE, 2, "(cn=ada lind)", &[]), &[]);
-    let abandon = message(b"\x07", b"\x50\x01\x06", &[]);
-    client.send(&[dump, waiting, abandon, message(b"\x08", &who_am_i(), &[])].concat()).await;
-    let mut results = Vec::new();
-    while results.len() < 2 {
-        let answer = client.next().await.unwrap();
-        if answer.tag != 0x64 {
-            results.push((answer.id, answer.tag));
-        }
-    }
-    assert_eq!(results, [(5, 0x65), (8, 0x78)]);
 }
 
 #[tokio::test]

@@ -128,12 +128,22 @@ fn publish(t: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), replica::Er
             structure.push(number);
         }
         let parent = parent.unwrap_or(Number::MAX);
-        let identity = Identity { kind: None, connection, parent, object };
+        let identity = Identity { kind: kind_of(entry), connection, parent, object };
         t.put_entry(number, &encode(entry, &identity, schema::standard()))?;
         numbers.insert(key, number);
     }
     link(t, connection, entries, &numbers)?;
     configure(t, structure)
+}
+
+fn kind_of(entry: &Entry) -> Option<Kind> {
+    let class = schema::standard().attribute(b"objectClass").unwrap().id;
+    let is = |name: &[u8]| entry.values(class).any(|value| value == name);
+    match (is(b"user"), is(b"group")) {
+        (true, _) => Some(Kind::User),
+        (_, true) => Some(Kind::Group),
+        _ => None,
+    }
 }
 
 /// Members and managers are found by the edges between objects.

@@ -3,9 +3,6 @@
 
 use super::ber::{BOOLEAN, INTEGER, Malformed, OCTET_STRING, SEQUENCE, Tlv, Tlvs};
 
-/// Most controls of one request.
-pub(crate) const MAX_CONTROLS: usize = 16;
-
 /// One control, as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Control<'a> {
@@ -17,8 +14,8 @@ pub(crate) struct Control<'a> {
     pub(crate) value: Option<&'a [u8]>,
 }
 
-/// Reads `Controls ::= SEQUENCE OF control Control`.
-pub(crate) fn decode<'a>(list: &Tlv<'a>) -> Result<Vec<Control<'a>>, Malformed> {
+/// Reads `Controls ::= SEQUENCE OF control Control`, at most so many.
+pub(crate) fn decode<'a>(list: &Tlv<'a>, most: usize) -> Result<Vec<Control<'a>>, Malformed> {
     let mut inside = list.inside();
     let mut controls: Vec<Control<'a>> = Vec::new();
     while !inside.is_empty() {
@@ -33,7 +30,7 @@ pub(crate) fn decode<'a>(list: &Tlv<'a>) -> Result<Vec<Control<'a>>, Malformed> 
         if controls.iter().any(|control| control.oid == oid.value) {
             return Err(oid.malformed("the same control twice"));
         }
-        if controls.len() == MAX_CONTROLS {
+        if controls.len() >= most {
             return Err(oid.malformed("too many controls"));
         }
         controls.push(Control { oid: oid.value, critical, value });
@@ -66,13 +63,54 @@ pub(crate) fn paged(value: Option<&[u8]>) -> Result<PagedRequest<'_>, Malformed>
     Ok(PagedRequest { size, cookie })
 }
 
+/// One key of a sort request (RFC 2891 1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SortKey<'a> {
+    /// `attributeType`
+    pub(crate) attribute: &'a [u8],
+    /// `orderingRule`
+    pub(crate) rule: Option<&'a [u8]>,
+    /// `reverseOrder`
+    pub(crate) reverse: bool,
+}
+
+/// Reads `SortKeyList ::= SEQUENCE OF SEQUENCE { attributeType, orderingRule [0],
+/// reverseOrder [1] }`.
+pub(crate) fn sort_keys(value: Option<&[u8]>) -> Result<Vec<SortKey<'_>>, Malformed> {
+    let value = value.ok_or(Malformed { what: "no sort keys", at: 0 })?;
+    let mut outside = Tlvs::new(value, 0);
+    let mut list = outside.expect(SEQUENCE, "expected sort keys")?.inside();
+    outside.end()?;
+    let mut keys = Vec::new();
+    while !list.is_empty() {
+        let mut parts = list.expect(SEQUENCE, "expected a sort key")?.inside();
+        let attribute = parts.expect(OCTET_STRING, "expected the attribute of a sort key")?.value;
+        let rule = parts.take(0x80)?.map(|tlv| tlv.value);
+        let reverse = parts.take(0x81)?.map_or(Ok(false), |tlv| tlv.boolean())?;
+        parts.ignore_unrecognised(&[OCTET_STRING, 0x80, 0x81])?;
+        keys.push(SortKey { attribute, rule, reverse });
+    }
+    // RFC 2891 1.1: "at least one key".
+    if keys.is_empty() { Err(list.malformed("no sort keys")) } else { Ok(keys) }
+}
+
+/// The one element that the value of a control consists of: the filter of an assertion
+/// (RFC 4528), the list of matched values (RFC 3876), the boolean of subentries (RFC 3672).
+pub(crate) fn only_element(value: Option<&[u8]>) -> Result<Tlv<'_>, Malformed> {
+    let value = value.ok_or(Malformed { what: "control without value", at: 0 })?;
+    let mut outside = Tlvs::new(value, 0);
+    let element = outside.next()?;
+    outside.end()?;
+    Ok(element)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ldap::wire::samples::{control, tlv};
 
     fn read(bytes: &[u8]) -> Result<Vec<Control<'_>>, Malformed> {
-        decode(&Tlvs::new(bytes, 0).next()?)
+        decode(&Tlvs::new(bytes, 0).next()?, 16)
     }
 
     #[test]
@@ -123,6 +161,32 @@ mod tests {
             Some(b"\x30\x07\x02\x01\x05\x04\x05"),
         ] {
             assert!(paged(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sort_keys_are_read_strictly() {
+        let key = |attribute, rule, reverse| SortKey { attribute, rule, reverse };
+        assert_eq!(
+            sort_keys(Some(b"\x30\x06\x30\x04\x04\x02sn")),
+            Ok(vec![key(b"sn", None, false)])
+        );
+        let both = b"\x30\x13\x30\x0b\x04\x02sn\x80\x02ab\x81\x01\xff\x30\x04\x04\x02cn";
+        assert_eq!(
+            sort_keys(Some(both)),
+            Ok(vec![key(b"sn", Some(b"ab"), true), key(b"cn", None, false)])
+        );
+        for bad in [
+            None,
+            Some(&b""[..]),
+            Some(b"\x30\x00"),
+            Some(b"\x30\x02\x30\x00"),
+            Some(b"\x30\x06\x30\x04\x02\x02sn"),
+            Some(b"\x30\x06\x30\x04\x04\x03sn"),
+            Some(b"\x30\x06\x30\x04\x04\x02sn\x00"),
+            Some(b"\x30\x08\x30\x06\x04\x02sn\x04\x00"),
+        ] {
+            assert!(sort_keys(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,10 +1,8 @@
 //! The filter of a search request (RFC 4511 4.5.1.7). Pure: no I/O, no clock.
 
 use super::ber::{BOOLEAN, Malformed, OCTET_STRING, SEQUENCE, Tlv, Tlvs};
-use crate::directory::filter::{Extensible, Filter, MAX_DEPTH, Substrings};
-
-/// Most nodes of one filter.
-pub(crate) const MAX_NODES: usize = 4096;
+use crate::config::settings::LimitSettings;
+use crate::directory::filter::{Extensible, Filter, Substrings};
 
 /// Why a filter cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,22 +19,45 @@ impl From<Malformed> for FilterProblem {
     }
 }
 
-/// Reads one filter.
-pub(crate) fn decode(tlv: &Tlv<'_>) -> Result<Filter, FilterProblem> {
-    Decoder { nodes: 0 }.filter(tlv, 0)
+/// Reads one filter, within the limits for depth and parts.
+pub(crate) fn decode(tlv: &Tlv<'_>, limits: &LimitSettings) -> Result<Filter, FilterProblem> {
+    Decoder { nodes: 0, limits }.filter(tlv, 0)
 }
 
-struct Decoder {
+/// Reads `ValuesReturnFilter ::= SEQUENCE OF SimpleFilterItem` (RFC 3876 3): filters
+/// without And, Or and Not.
+pub(crate) fn simple_items(
+    list: &Tlv<'_>,
+    limits: &LimitSettings,
+) -> Result<Vec<Filter>, FilterProblem> {
+    if list.tag != SEQUENCE {
+        return Err(list.malformed("expected a list of filter items").into());
+    }
+    let mut decoder = Decoder { nodes: 0, limits };
+    let mut inside = list.inside();
+    let mut items = Vec::new();
+    while !inside.is_empty() {
+        let item = inside.next()?;
+        if matches!(item.tag, 0xa0..=0xa2) {
+            return Err(item.malformed("not a simple filter item").into());
+        }
+        items.push(decoder.filter(&item, 0)?);
+    }
+    Ok(items)
+}
+
+struct Decoder<'l> {
     nodes: usize,
+    limits: &'l LimitSettings,
 }
 
-impl Decoder {
+impl Decoder<'_> {
     fn filter(&mut self, tlv: &Tlv<'_>, depth: usize) -> Result<Filter, FilterProblem> {
         self.nodes += 1;
-        if depth >= MAX_DEPTH {
+        if depth >= self.limits.filter_depth {
             return Err(FilterProblem::TooLarge("filter nested too deeply"));
         }
-        if self.nodes > MAX_NODES {
+        if self.nodes > self.limits.filter_nodes {
             return Err(FilterProblem::TooLarge("filter with too many parts"));
         }
         Ok(match tlv.tag {
@@ -139,7 +160,7 @@ mod tests {
     use crate::ldap::wire::samples::{filter_octets, tlv};
 
     fn read(bytes: &[u8]) -> Result<Filter, FilterProblem> {
-        decode(&Tlvs::new(bytes, 0).next()?)
+        decode(&Tlvs::new(bytes, 0).next()?, &LimitSettings::default())
     }
 
     #[test]
@@ -192,11 +213,12 @@ mod tests {
 
     #[test]
     fn depth_and_size_are_bounded() {
+        let limits = LimitSettings::default();
         let deep = |n| (0..n).fold(b"\x87\x01a".to_vec(), |inner, _| tlv(0xa2, &inner));
-        assert!(read(&deep(MAX_DEPTH - 1)).is_ok());
-        assert!(matches!(read(&deep(MAX_DEPTH)), Err(FilterProblem::TooLarge(_))));
-        assert!(read(&tlv(0xa1, &b"\x87\x01a".repeat(MAX_NODES - 1))).is_ok());
-        let wide = tlv(0xa1, &b"\x87\x01a".repeat(MAX_NODES));
+        assert!(read(&deep(limits.filter_depth - 1)).is_ok());
+        assert!(matches!(read(&deep(limits.filter_depth)), Err(FilterProblem::TooLarge(_))));
+        assert!(read(&tlv(0xa1, &b"\x87\x01a".repeat(limits.filter_nodes - 1))).is_ok());
+        let wide = tlv(0xa1, &b"\x87\x01a".repeat(limits.filter_nodes));
         assert!(matches!(read(&wide), Err(FilterProblem::TooLarge(_))));
     }
 }

@@ -4,11 +4,9 @@
 use super::ber::{BOOLEAN, ENUMERATED, INTEGER, Malformed, OCTET_STRING, SEQUENCE, Tlv, Tlvs};
 use super::controls::{self, Control};
 use super::filter::{self, FilterProblem};
+use crate::config::settings::LimitSettings;
 use crate::directory::filter::Filter;
 use ldap3_proto::proto::LdapSearchScope;
-
-/// Most attributes that one search asks for.
-pub(crate) const MAX_ATTRIBUTES: usize = 1024;
 
 /// A request, its number and its controls.
 #[derive(Debug)]
@@ -34,8 +32,8 @@ pub(crate) enum Operation<'a> {
     Write(u8),
     /// Does an entry have a value?
     Compare(CompareRequest<'a>),
-    /// Another operation is of no interest any more; the connection has seen which.
-    Abandon,
+    /// The operation with this number is of no interest any more.
+    Abandon(i32),
     /// Something with an OID.
     Extended(ExtendedRequest<'a>),
 }
@@ -137,6 +135,9 @@ pub(crate) mod tag {
     pub(crate) const MODIFY_DN: u8 = 0x6d;
     pub(crate) const COMPARE: u8 = 0x6f;
     pub(crate) const EXTENDED: u8 = 0x78;
+    pub(crate) const BIND_REQUEST: u8 = 0x60;
+    pub(crate) const SEARCH_REQUEST: u8 = 0x63;
+    pub(crate) const COMPARE_REQUEST: u8 = 0x6e;
     pub(crate) const UNBIND_REQUEST: u8 = 0x42;
     pub(crate) const ABANDON_REQUEST: u8 = 0x50;
 }
@@ -156,17 +157,22 @@ pub(crate) fn envelope(
     Ok((number.cast_signed(), parts.next()?, parts))
 }
 
-/// Reads a whole message whose contents start at octet `header`.
-pub(crate) fn decode(contents: &[u8], header: usize) -> Result<Request<'_>, Refusal> {
+/// Reads a whole message whose contents start at octet `header`, within the limits for
+/// controls, attributes and filters.
+pub(crate) fn decode<'a>(
+    contents: &'a [u8],
+    header: usize,
+    limits: &LimitSettings,
+) -> Result<Request<'a>, Refusal> {
     let (id, op, mut rest) = envelope(contents, header).map_err(Refusal::Disconnect)?;
     let response = match op.tag {
-        0x60 => tag::BIND,
-        0x63 => tag::SEARCH_DONE,
+        tag::BIND_REQUEST => tag::BIND,
+        tag::SEARCH_REQUEST => tag::SEARCH_DONE,
         0x66 => tag::MODIFY,
         0x68 => tag::ADD,
         0x4a => tag::DELETE,
         0x6c => tag::MODIFY_DN,
-        0x6e => tag::COMPARE,
+        tag::COMPARE_REQUEST => tag::COMPARE,
         0x77 => tag::EXTENDED,
         tag::UNBIND_REQUEST | tag::ABANDON_REQUEST => 0,
         // RFC 4511 4.1.1: "the tag of the protocolOp is not recognized as a request".
@@ -180,22 +186,24 @@ pub(crate) fn decode(contents: &[u8], header: usize) -> Result<Request<'_>, Refu
         // RFC 4511 4.1.11: the criticality "only applies to request messages (except
         // UnbindRequest)"; nothing is answered to these two whatever controls say.
         Some(_) if response == 0 => Vec::new(),
-        Some(list) => controls::decode(&list).map_err(answer)?,
+        Some(list) => controls::decode(&list, limits.controls).map_err(answer)?,
         None => Vec::new(),
     };
     rest.ignore_unrecognised(&[0xa0]).map_err(answer)?;
     let operation = match op.tag {
-        0x60 => Operation::Bind(bind(&op).map_err(answer)?),
-        0x63 => Operation::Search(search(&op).map_err(|problem| match problem {
-            FilterProblem::Malformed(problem) => answer(problem),
-            FilterProblem::TooLarge(what) => Refusal::TooLarge { id, response, what },
-        })?),
-        0x6e => Operation::Compare(compare(&op).map_err(answer)?),
+        tag::BIND_REQUEST => Operation::Bind(bind(&op).map_err(answer)?),
+        tag::SEARCH_REQUEST => {
+            Operation::Search(search(&op, limits).map_err(|problem| match problem {
+                FilterProblem::Malformed(problem) => answer(problem),
+                FilterProblem::TooLarge(what) => Refusal::TooLarge { id, response, what },
+            })?)
+        }
+        tag::COMPARE_REQUEST => Operation::Compare(compare(&op).map_err(answer)?),
         0x77 => Operation::Extended(extended(&op).map_err(answer)?),
         tag::UNBIND_REQUEST => Operation::Unbind,
         tag::ABANDON_REQUEST => {
-            op.natural("abandoned message id out of range").map_err(answer)?;
-            Operation::Abandon
+            let id = op.natural("abandoned message id out of range").map_err(answer)?;
+            Operation::Abandon(id.cast_signed())
         }
         _ => Operation::Write(response),
     };
@@ -217,7 +225,7 @@ fn bind<'a>(op: &Tlv<'a>) -> Result<BindRequest<'a>, Malformed> {
     Ok(BindRequest { version, name, password })
 }
 
-fn search<'a>(op: &Tlv<'a>) -> Result<SearchRequest<'a>, FilterProblem> {
+fn search<'a>(op: &Tlv<'a>, limits: &LimitSettings) -> Result<SearchRequest<'a>, FilterProblem> {
     let whole = op.value;
     let mut parts = op.inside();
     let base = parts.expect(OCTET_STRING, "expected a base")?.value;
@@ -238,7 +246,7 @@ fn search<'a>(op: &Tlv<'a>) -> Result<SearchRequest<'a>, FilterProblem> {
     let time_limit = parts.expect(INTEGER, "expected a time limit")?.natural("bad time limit")?;
     let question_start = parts;
     let types_only = parts.expect(BOOLEAN, "expected typesOnly")?.boolean()?;
-    let filter = filter::decode(&parts.next()?)?;
+    let filter = filter::decode(&parts.next()?, limits)?;
     let list = parts.expect(SEQUENCE, "expected a list of attributes")?;
     parts.ignore_unrecognised(&[SEQUENCE])?;
     let mut names = list.inside();
@@ -247,7 +255,7 @@ fn search<'a>(op: &Tlv<'a>) -> Result<SearchRequest<'a>, FilterProblem> {
         names.expect(OCTET_STRING, "expected an attribute description")?;
         count += 1;
     }
-    if count > MAX_ATTRIBUTES {
+    if count > limits.attributes {
         return Err(FilterProblem::TooLarge("too many attributes asked for"));
     }
     let upto = |tlvs: &Tlvs<'_>| whole.len() - tlvs.remaining();

@@ -61,25 +61,56 @@ pub(crate) fn disconnection(out: &mut Vec<u8>, outcome: &Outcome) {
     extended(out, 0, outcome, Some(NOTICE_OF_DISCONNECTION), None);
 }
 
-/// Writes a `SearchResultDone`, with a paged results control where `cookie` is some.
-pub(crate) fn search_done(out: &mut Vec<u8>, id: i32, outcome: &Outcome, cookie: Option<&[u8]>) {
-    let Some(cookie) = cookie else { return result(out, id, tag::SEARCH_DONE, outcome) };
-    // RFC 2696 3: "size [...] zero if the server does not know" the estimate.
-    let inner = tlv_len(1) + tlv_len(cookie.len());
-    let mut value = Vec::with_capacity(tlv_len(inner));
-    push_header(&mut value, SEQUENCE, inner);
-    value.extend([INTEGER, 1, 0]);
-    push_header(&mut value, OCTET_STRING, cookie.len());
-    value.extend(cookie);
-    let control = tlv_len(super::super::controls::PAGED_RESULTS.len()) + tlv_len(value.len());
-    let mut controls = Vec::with_capacity(tlv_len(tlv_len(control)));
-    push_header(&mut controls, 0xa0, tlv_len(control));
-    push_header(&mut controls, SEQUENCE, control);
-    push_header(&mut controls, OCTET_STRING, super::super::controls::PAGED_RESULTS.len());
-    controls.extend(super::super::controls::PAGED_RESULTS.as_bytes());
-    push_header(&mut controls, OCTET_STRING, value.len());
-    controls.extend(value);
+/// What a `SearchResultDone` carries beside its outcome.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct DoneExtras {
+    /// Where the client asked for pages: the cookie for the next one, or an empty one.
+    pub(crate) cookie: Option<Vec<u8>>,
+    /// Where the client asked for an order: whether it is kept.
+    pub(crate) sorted: Option<SortResult>,
+}
+
+/// Whether an answer is sorted (RFC 2891 1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SortResult {
+    /// `sortResult`
+    pub(crate) code: LdapResultCode,
+    /// `attributeType`: the key that was the trouble.
+    pub(crate) attribute: Option<Vec<u8>>,
+}
+
+/// Writes a `SearchResultDone`.
+pub(crate) fn search_done(out: &mut Vec<u8>, id: i32, outcome: &Outcome, extras: &DoneExtras) {
+    let mut list = Vec::new();
+    if let Some(cookie) = &extras.cookie {
+        // RFC 2696 3: "size [...] zero if the server does not know" the estimate.
+        let mut value = vec![INTEGER, 1, 0];
+        push_primitive(&mut value, OCTET_STRING, cookie);
+        push_control(&mut list, super::super::controls::PAGED_RESULTS, &value);
+    }
+    if let Some(sorted) = &extras.sorted {
+        let mut value = Vec::new();
+        let (code, len) = integer(sorted.code.clone() as i64 as u32);
+        push_primitive(&mut value, ENUMERATED, code.get(5 - len..).unwrap_or_default());
+        if let Some(attribute) = &sorted.attribute {
+            push_primitive(&mut value, 0x80, attribute);
+        }
+        push_control(&mut list, super::super::controls::SORT_RESPONSE, &value);
+    }
+    let mut controls = Vec::new();
+    if !list.is_empty() {
+        push_primitive(&mut controls, 0xa0, &list);
+    }
     full(out, id, tag::SEARCH_DONE, outcome, &[], &controls);
+}
+
+/// Appends a control whose value is a SEQUENCE of these elements.
+fn push_control(list: &mut Vec<u8>, oid: &str, elements: &[u8]) {
+    let value = tlv_len(elements.len());
+    push_header(list, SEQUENCE, tlv_len(oid.len()) + tlv_len(value));
+    push_primitive(list, OCTET_STRING, oid.as_bytes());
+    push_header(list, OCTET_STRING, value);
+    push_primitive(list, SEQUENCE, elements);
 }
 
 fn full(out: &mut Vec<u8>, id: i32, tag: u8, outcome: &Outcome, behind: &[u8], controls: &[u8]) {
@@ -191,13 +222,25 @@ mod tests {
     }
 
     #[test]
-    fn a_paged_done_carries_its_cookie() {
-        let mut out = Vec::new();
-        search_done(&mut out, 2, &Outcome::success(), Some(b"c"));
+    fn a_done_carries_its_cookie_and_whether_it_is_sorted() {
         let op = b"\x02\x01\x02\x65\x07\x0a\x01\x00\x04\x00\x04\x00";
-        let value =
+        let done = |extras: DoneExtras, controls: &[Vec<u8>]| {
+            let mut out = Vec::new();
+            search_done(&mut out, 2, &Outcome::success(), &extras);
+            assert_eq!(out, tlv(0x30, &[op.as_slice(), &tlv(0xa0, &controls.concat())].concat()));
+        };
+        let cookie = Some(b"c".to_vec());
+        let paged =
             control("1.2.840.113556.1.4.319", false, Some(b"\x30\x06\x02\x01\x00\x04\x01c"));
-        assert_eq!(out, tlv(0x30, &[op.as_slice(), &tlv(0xa0, &value)].concat()));
+        done(DoneExtras { cookie: cookie.clone(), sorted: None }, std::slice::from_ref(&paged));
+        let sorted = Some(SortResult { code: LdapResultCode::Success, attribute: None });
+        let in_order = control("1.2.840.113556.1.4.474", false, Some(b"\x30\x03\x0a\x01\x00"));
+        done(DoneExtras { cookie, sorted }, &[paged, in_order]);
+        let attribute = Some(b"x".to_vec());
+        let sorted = Some(SortResult { code: LdapResultCode::NoSuchAttribute, attribute });
+        let not = b"\x30\x06\x0a\x01\x10\x80\x01x";
+        let unsorted = control("1.2.840.113556.1.4.474", false, Some(not));
+        done(DoneExtras { cookie: None, sorted }, &[unsorted]);
     }
 
     #[test]

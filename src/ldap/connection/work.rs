@@ -1,0 +1,198 @@
+//! Carrying out what a connection has received: several searches side by side, each in
+//! its turn, and everything else at once.
+
+use super::{Connection, Goal, Next};
+use crate::ldap::end::End;
+use crate::ldap::operation::{Batch, Received, Verdict};
+use crate::ldap::search::cursor::Cursor;
+use crate::ldap::slice::Slice;
+use crate::ldap::wire::ber::Malformed;
+use crate::ldap::wire::frame::{self, Framed};
+use crate::ldap::wire::request::{self, tag};
+use bytes::Buf;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// What stands next in the input.
+enum Waiting {
+    /// A whole message: the octets of its header, and of all of it.
+    Message(usize, usize),
+    /// A message that cannot be carried out while searches run.
+    Blocked,
+    /// No whole message.
+    Nothing,
+}
+
+impl Connection {
+    /// Carries out what has been received, as far as it goes without waiting.
+    pub(super) fn work(&mut self) -> Next {
+        let server = Arc::clone(&self.server);
+        let now = Instant::now();
+        let mut batch = Batch::new(&server, Slice::new(now.into_std()));
+        self.watch.touched(now);
+        loop {
+            let room = self.room();
+            if self.output.len() >= room {
+                return self.look_ahead().map_or(Next::Wait(Goal::Room), Next::End);
+            }
+            let waiting = match self.waiting() {
+                Ok(waiting) => waiting,
+                Err(malformed) => return Next::End(End::Malformed(malformed)),
+            };
+            match waiting {
+                Waiting::Message(header, len) => {
+                    let verdict = self.next_request(&mut batch, header, len);
+                    self.input.advance(len);
+                    self.scanned = self.scanned.saturating_sub(len);
+                    if let Some(next) = self.obey(verdict) {
+                        return next;
+                    }
+                    if batch.slice.spent() {
+                        return Next::Yield;
+                    }
+                    continue;
+                }
+                Waiting::Nothing if self.running.is_empty() => {
+                    return if self.ended {
+                        Next::End(End::Client)
+                    } else {
+                        Next::Wait(Goal::Input)
+                    };
+                }
+                Waiting::Nothing => {}
+                Waiting::Blocked => {
+                    if let Some(end) = self.look_ahead() {
+                        return Next::End(end);
+                    }
+                }
+            }
+            let Some(mut cursor) = self.running.pop_front() else { continue };
+            if !batch.resume(&mut cursor, &mut self.output, room) {
+                self.running.push_back(cursor);
+                if self.output.len() < room {
+                    return Next::Yield;
+                }
+            }
+        }
+    }
+
+    /// How many octets of output may wait to be sent before searches pause.
+    fn room(&self) -> usize {
+        self.session.limits(&self.server).output
+    }
+
+    fn waiting(&mut self) -> Result<Waiting, Malformed> {
+        let largest = self.session.largest_request(&self.server);
+        let (header, len) = match frame::next(&self.input, largest)? {
+            Framed::Whole { header, value } => (header, header + value),
+            Framed::Partial { needed } => {
+                self.needed = needed;
+                return Ok(Waiting::Nothing);
+            }
+        };
+        if self.running.is_empty() {
+            return Ok(Waiting::Message(header, len));
+        }
+        let contents = self.input.get(header..len).unwrap_or_default();
+        let (id, op, _) = request::envelope(contents, header)?;
+        // RFC 4511 4.1.1.1: a client "MUST NOT send a request with the same messageID as
+        // an earlier request in the same LDAP session unless it can be determined that
+        // the server is no longer servicing the earlier request."
+        if self.running.iter().any(|cursor| cursor.id == id) {
+            return Err(op.malformed("message id of a request under way"));
+        }
+        let full = self.running.len() >= self.session.limits(&self.server).operations;
+        Ok(match op.tag {
+            // RFC 4511 4.2.1: "Before processing a BindRequest, all uncompleted operations
+            // MUST either complete or be abandoned."
+            tag::BIND_REQUEST => Waiting::Blocked,
+            tag::SEARCH_REQUEST if full => Waiting::Blocked,
+            _ => Waiting::Message(header, len),
+        })
+    }
+
+    fn next_request(&mut self, batch: &mut Batch<'_>, header: usize, len: usize) -> Verdict {
+        self.requests += 1;
+        if !self.abandoned.is_empty() && self.is_abandoned(header, len) {
+            return Verdict::Next;
+        }
+        let room = self.room();
+        let contents = self.input.get(header..len).unwrap_or_default();
+        let received = Received {
+            header,
+            contents,
+            octets_follow: self.input.len() > len,
+            searches_run: !self.running.is_empty(),
+        };
+        batch.answer(&mut self.session, &received, &mut self.output, room)
+    }
+
+    fn obey(&mut self, verdict: Verdict) -> Option<Next> {
+        match verdict {
+            Verdict::Next => {}
+            Verdict::Running(cursor) => self.running.push_back(cursor),
+            // RFC 4511 4.11: "the server MUST NOT send a response" to either.
+            Verdict::Abandon(id) => drop(self.stop(id)),
+            Verdict::Cancel(id, target) => {
+                let stopped = self.stop(target);
+                Batch::canceled(&self.server, id, stopped.as_deref(), &mut self.output);
+            }
+            Verdict::Check(id, pending) => return Some(Next::Check(id, pending)),
+            Verdict::StartTls => return Some(Next::StartTls),
+            Verdict::Close => return Some(Next::End(End::Sequence)),
+            Verdict::Unbound => return Some(Next::End(End::Unbind)),
+            Verdict::Disconnect(malformed) => return Some(Next::End(End::Malformed(malformed))),
+        }
+        None
+    }
+
+    /// Takes a search out of those that run.
+    fn stop(&mut self, id: i32) -> Option<Box<Cursor>> {
+        let at = self.running.iter().position(|cursor| cursor.id == id)?;
+        self.running.remove(at)
+    }
+
+    /// RFC 4511 4.11: the server "abandons the operation identified by the messageID".
+    /// Looks for that, and for an unbind, in requests that wait for room or for their turn.
+    fn look_ahead(&mut self) -> Option<End> {
+        let largest = self.session.largest_request(&self.server);
+        loop {
+            let rest = self.input.get(self.scanned..).unwrap_or_default();
+            let Ok(Framed::Whole { header, value }) = frame::next(rest, largest) else {
+                return None;
+            };
+            let contents = rest.get(header..header + value).unwrap_or_default();
+            let (_, op, _) = request::envelope(contents, header).ok()?;
+            let number = op.natural("").map(u32::cast_signed);
+            let tag = op.tag;
+            self.scanned += header + value;
+            match (tag, number) {
+                (tag::UNBIND_REQUEST, _) => return Some(End::Unbind),
+                (tag::ABANDON_REQUEST, Ok(id)) if self.stop(id).is_none() => {
+                    self.abandoned.push(id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the next request has been abandoned before its turn came. Binds and
+    /// StartTLS cannot be (RFC 4511 4.11); nor can what came behind the abandon.
+    fn is_abandoned(&mut self, header: usize, len: usize) -> bool {
+        if self.scanned == 0 {
+            self.abandoned.clear();
+            return false;
+        }
+        let contents = self.input.get(header..len).unwrap_or_default();
+        let Ok((id, op, _)) = request::envelope(contents, header) else { return false };
+        let can_be = matches!(op.tag, tag::SEARCH_REQUEST | tag::COMPARE_REQUEST);
+        let at = self.abandoned.iter().position(|abandoned| *abandoned == id);
+        match at {
+            Some(at) if can_be => {
+                self.abandoned.swap_remove(at);
+                true
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Server-side sorting (RFC 2891): entries in the order of an index, or, where there are
+//! few, sorted on the spot. Nothing is kept between pages: a cookie names the place to go
+//! on from. Pure: no clock; reads the snapshot.
+
+use super::ReadError;
+use crate::directory::attribute::AttributeType;
+use crate::directory::entry::Values;
+use crate::directory::schema::{Described, Schema};
+use crate::ldap::controls::Sort;
+use crate::ldap::session::Session;
+use crate::ldap::wire::response::SortResult;
+use crate::replica::cut_key;
+use crate::replica::ids::{Ids, Number};
+use crate::replica::reader::{Snapshot, StoredEntry};
+use ldap3_proto::LdapResultCode;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// So many entries are sorted on the spot.
+const FEW: usize = 1000;
+/// So many rows of an index are read in one step.
+const STEP: usize = 1024;
+/// With more than one key, groups that are equal in the first one are sorted on the spot:
+/// not of more entries than these.
+const MANY_KEYS: usize = 50_000;
+
+/// What an entry is sorted by: its least value, or that it has none.
+type Place = Option<Arc<[u8]>>;
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    attribute: &'static AttributeType,
+    reverse: bool,
+}
+
+/// The order that a client wants.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    first: Key,
+    more: Vec<Key>,
+}
+
+/// Where a sorted answer goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SortPosition {
+    /// The key of the entry that comes next; `None` where it has none.
+    pub(crate) key: Option<Vec<u8>>,
+}
+
+/// Candidates in an order.
+pub(crate) struct Sorted {
+    order: Order,
+    candidates: Ids,
+    stage: Stage,
+    /// Those that come next.
+    ready: Vec<(Number, Place)>,
+    at: usize,
+    /// What `ready` must begin with, in the first step after a cookie.
+    resume: Option<Number>,
+}
+
+enum Stage {
+    /// All at once.
+    OnTheSpot(Option<Place>),
+    /// By the index of the first key, from this value on; `true`: behind it.
+    Rows(Option<Vec<u8>>, bool),
+    /// Those without a value, from this one on.
+    Missing(Number),
+    Over,
+}
+
+impl Order {
+    /// Reads the keys against the schema.
+    pub(crate) fn new(
+        sort: &Sort<'_>,
+        session: &Session,
+        schema: &'static Schema,
+    ) -> Result<Self, SortResult> {
+        let mut keys: Vec<Key> = Vec::with_capacity(sort.keys.len());
+        for key in &sort.keys {
+            let refuse = |code| SortResult { code, attribute: Some(key.attribute.to_vec()) };
+            let attribute = match schema.described(key.attribute) {
+                Described::Attribute(found) if session.may_test(found.id) => found,
+                _ => return Err(refuse(LdapResultCode::NoSuchAttribute)),
+            };
+            // RFC 2891 1.1: an orderingRule that does not fit: "inappropriateMatching".
+            let rule = key.rule.map(|rule| std::str::from_utf8(rule).unwrap_or_default());
+            let fits = attribute.syntax.ordering_rule().is_some_and(|(name, oid)| {
+                rule.is_none_or(|rule| rule == oid || rule.eq_ignore_ascii_case(name))
+            });
+            if !fits || attribute.is_constructed() {
+                return Err(refuse(LdapResultCode::InappropriateMatching));
+            }
+            // RFC 2891 1.1: "If an attributeType is included in the sort key list multiple
+            // times, the server should return [...] unwillingToPerform."
+            if keys.iter().any(|known| known.attribute.id == attribute.id) {
+                return Err(refuse(LdapResultCode::UnwillingToPerform));
+            }
+            keys.push(Key { attribute, reverse: key.reverse });
+        }
+        let mut keys = keys.into_iter();
+        match keys.next() {
+            Some(first) => Ok(Order { first, more: keys.collect() }),
+            None => Err(SortResult { code: LdapResultCode::ProtocolError, attribute: None }),
+        }
+    }
+
+    /// Whether so many entries can be sorted.
+    pub(crate) fn admits(&self, candidates: &Ids) -> bool {
+        self.more.is_empty() || candidates.len() <= MANY_KEYS
+    }
+
+    fn compare(&self, a: &[Place], b: &[Place]) -> Ordering {
+        let keys = std::iter::once(&self.first).chain(&self.more);
+        for ((a, b), key) in a.iter().zip(b).zip(keys) {
+            let order = key.compare(a.as_deref(), b.as_deref());
+            if order.is_ne() {
+                return order;
+            }
+        }
+        Ordering::Equal
+    }
+}
+
+impl Key {
+    /// RFC 2891 2: a missing value "is considered to be larger than all other valid
+    /// values".
+    fn compare(&self, a: Option<&[u8]>, b: Option<&[u8]>) -> Ordering {
+        let order = match (a, b) {
+            (Some(a), Some(b)) => a.cmp(b),
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+        };
+        if self.reverse { order.reverse() } else { order }
+    }
+
+    /// RFC 2891 2: of several values, "the least value".
+    fn place(&self, entry: &StoredEntry<'_>) -> Result<Place, ReadError> {
+        let keys = entry.values(self.attribute.id).filter_map(|v| self.attribute.syntax.key(v));
+        let least = keys.min().map(|key| Arc::from(cut_key(&key)));
+        entry.sound()?;
+        Ok(least)
+    }
+}
+
+impl Sorted {
+    /// Candidates in an order, from the start or from where a cookie says.
+    pub(crate) fn new(order: Order, candidates: Ids, from: Option<(Number, SortPosition)>) -> Self {
+        let (resume, place) = match from {
+            Some((number, position)) => (Some(number), Some(position.key.map(Arc::from))),
+            None => (None, None),
+        };
+        let stage = match (&place, order.first.reverse) {
+            _ if candidates.len() <= FEW => Stage::OnTheSpot(place),
+            (None, false) => Stage::Rows(None, false),
+            (None, true) => Stage::Missing(0),
+            (Some(None), _) if order.more.is_empty() => Stage::Missing(resume.unwrap_or(0)),
+            (Some(None), _) => Stage::Missing(0),
+            (Some(Some(key)), _) => Stage::Rows(Some(key.to_vec()), false),
+        };
+        Sorted { order, candidates, stage, ready: Vec::new(), at: 0, resume }
+    }
+
+    /// Those that are known to come next.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = Number> + '_ {
+        self.ready.get(self.at..).unwrap_or_default().iter().map(|(number, _)| *number)
+    }
+
+    /// So many of them have been dealt with.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.at += count;
+    }
+
+    /// The place of the one that comes after so many others.
+    pub(crate) fn position(&self, ahead: usize) -> SortPosition {
+        let place = self.ready.get(self.at + ahead).and_then(|(_, place)| place.as_ref());
+        SortPosition { key: place.map(|key| key.to_vec()) }
+    }
+
+    /// Finds out who comes next, as far as one step goes. `false` at the end.
+    pub(crate) fn refill(&mut self, snapshot: &Snapshot) -> Result<bool, ReadError> {
+        self.ready.clear();
+        self.at = 0;
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Over => return Ok(false),
+            Stage::OnTheSpot(from) => {
+                let all = std::mem::take(&mut self.candidates);
+                self.ready = self.in_order(snapshot, &all)?;
+                if let Some(from) = from {
+                    let first = &self.order.first;
+                    let before =
+                        |place: &Place| first.compare(place.as_deref(), from.as_deref()).is_lt();
+                    self.ready.retain(|(_, place)| !before(place));
+                }
+            }
+            Stage::Missing(from) => self.read_missing(snapshot, from)?,
+            Stage::Rows(from, behind) => self.read_rows(snapshot, from, behind)?,
+        }
+        if let Some(number) = self.resume.take() {
+            self.at = self.ready.iter().position(|(n, _)| *n == number).unwrap_or(0);
+        }
+        Ok(true)
+    }
+
+    fn read_missing(&mut self, snapshot: &Snapshot, from: Number) -> Result<(), ReadError> {
+        let first = self.order.first;
+        let present = snapshot.present(first.attribute.id)?;
+        let missing = self.candidates.clone().minus(&present);
+        if !self.order.more.is_empty() {
+            self.ready = self.in_order(snapshot, &missing)?;
+        } else {
+            let mut next = from;
+            while let Some(number) = missing.next_from(next) {
+                next = number.saturating_add(1);
+                if self.ready.len() == STEP {
+                    self.stage = Stage::Missing(number);
+                    return Ok(());
+                }
+                self.ready.push((number, None));
+            }
+        }
+        if first.reverse {
+            self.stage = Stage::Rows(None, false);
+        }
+        Ok(())
+    }
+
+    fn read_rows(
+        &mut self,
+        snapshot: &Snapshot,
+        from: Option<Vec<u8>>,
+        behind: bool,
+    ) -> Result<(), ReadError> {
+        let first = self.order.first;
+        let mut last = None;
+        for (count, row) in
+            snapshot.rows(first.attribute.id, from.as_deref(), first.reverse)?.enumerate()
+        {
+            let (key, ids) = row?;
+            if behind && from.as_ref() == Some(&key) {
+                continue;
+            }
+            // A group is taken whole: a cookie finds its place in it again.
+            if count >= STEP || self.ready.len() >= STEP {
+                self.stage = Stage::Rows(last, true);
+                return Ok(());
+            }
+            let group = ids.and(&self.candidates);
+            let place: Arc<[u8]> = Arc::from(key.as_slice());
+            for (number, least) in self.group(snapshot, &group, &place)? {
+                if least.as_ref() == Some(&place) {
+                    self.ready.push((number, least));
+                }
+            }
+            last = Some(key);
+        }
+        if !first.reverse {
+            self.stage = Stage::Missing(0);
+        }
+        Ok(())
+    }
+
+    /// The entries of one row, each with its least value, in the order of further keys.
+    fn group(
+        &self,
+        snapshot: &Snapshot,
+        group: &Ids,
+        place: &Arc<[u8]>,
+    ) -> Result<Vec<(Number, Place)>, ReadError> {
+        if self.order.more.is_empty() && self.order.first.attribute.single_value {
+            return Ok(group.iter().map(|number| (number, Some(Arc::clone(place)))).collect());
+        }
+        self.in_order(snapshot, group)
+    }
+
+    /// Sorts on the spot.
+    fn in_order(&self, snapshot: &Snapshot, ids: &Ids) -> Result<Vec<(Number, Place)>, ReadError> {
+        let keys = || std::iter::once(&self.order.first).chain(&self.order.more);
+        let mut all: Vec<(Number, Vec<Place>)> = Vec::with_capacity(ids.len());
+        for number in ids.iter() {
+            let entry =
+                snapshot.entry(number)?.ok_or_else(|| super::damaged("an entry of an index"))?;
+            let places = keys().map(|key| key.place(&entry)).collect::<Result<_, _>>()?;
+            all.push((number, places));
+        }
+        // Stable: entries with equal keys stay in the order of their numbers.
+        all.sort_by(|(_, a), (_, b)| self.order.compare(a, b));
+        let first = |places: Vec<Place>| places.into_iter().next().flatten();
+        Ok(all.into_iter().map(|(number, places)| (number, first(places))).collect())
+    }
+}

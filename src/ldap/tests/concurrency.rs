@@ -1,0 +1,133 @@
+//! Several operations on one connection (RFC 4511 3.1, 4.11; RFC 3909).
+
+use super::transport::{large, who_am_i};
+use super::world::{BASE, Client, World, replica, settings, tls_settings};
+use crate::ldap::wire::samples::{bind, control, message, search, tlv};
+
+fn dump(id: u8) -> Vec<u8> {
+    message(&[id], &search(BASE, 2, "(objectClass=*)", &[]), &[])
+}
+
+fn lookup(id: u8) -> Vec<u8> {
+    message(&[id], &search(BASE, 2, "(cn=ada lind)", &["cn"]), &[])
+}
+
+fn cancel(value: Option<&[u8]>) -> Vec<u8> {
+    let mut parts = tlv(0x80, b"1.3.6.1.1.8");
+    parts.extend(value.map(|value| tlv(0x81, value)).unwrap_or_default());
+    tlv(0x77, &parts)
+}
+
+/// The ends of operations, in the order in which they come: number, tag, result code.
+async fn ends(client: &mut Client, count: usize) -> Vec<(i64, u8, i64)> {
+    let mut ends = Vec::new();
+    while ends.len() < count {
+        let answer = client.next().await.unwrap();
+        if answer.tag != 0x64 {
+            ends.push((answer.id, answer.tag, answer.code()));
+        }
+    }
+    ends
+}
+
+#[tokio::test]
+async fn a_lookup_does_not_wait_for_the_end_of_a_dump() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let mut client = world.bound().await;
+    client.send(&[dump(5), lookup(6), message(b"\x07", &who_am_i(), &[]), dump(8)].concat()).await;
+    let ends = ends(&mut client, 4).await;
+    assert_eq!(ends[..2], [(6, 0x65, 0), (7, 0x78, 0)]);
+    let mut dumps = vec![ends[2], ends[3]];
+    dumps.sort_unstable();
+    assert_eq!(dumps, [(5, 0x65, 0), (8, 0x65, 0)]);
+}
+
+#[tokio::test]
+async fn searches_beyond_the_limit_wait_for_their_turn() {
+    let mut settings = settings();
+    settings.limits.operations = 1;
+    let world = World::start(&settings, replica(large()), false).await;
+    let mut client = world.bound().await;
+    client.send(&[dump(5), lookup(6), message(b"\x07", &who_am_i(), &[])].concat()).await;
+    assert_eq!(ends(&mut client, 3).await, [(5, 0x65, 0), (6, 0x65, 0), (7, 0x78, 0)]);
+}
+
+#[tokio::test]
+async fn a_request_abandoned_before_its_turn_is_not_carried_out() {
+    let mut settings = settings();
+    settings.limits.operations = 1;
+    let world = World::start(&settings, replica(large()), false).await;
+    let mut client = world.bound().await;
+    let abandon = message(b"\x07", b"\x50\x01\x06", &[]);
+    let last = message(b"\x08", &who_am_i(), &[]);
+    client.send(&[dump(5), lookup(6), abandon, last].concat()).await;
+    assert_eq!(ends(&mut client, 2).await, [(5, 0x65, 0), (8, 0x78, 0)]);
+}
+
+/// RFC 4511 4.2.1: "Before processing a BindRequest, all uncompleted operations MUST
+/// either complete or be abandoned."
+#[tokio::test]
+async fn a_bind_waits_for_what_is_under_way() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let mut client = world.bound().await;
+    let wrong = message(b"\x06", &bind(3, "gw", "wrong"), &[]);
+    client.send(&[dump(5), wrong, lookup(7)].concat()).await;
+    assert_eq!(ends(&mut client, 3).await, [(5, 0x65, 0), (6, 0x61, 49), (7, 0x65, 1)]);
+}
+
+/// RFC 4511 4.1.1.1: the number of a request under way may not be used again.
+#[tokio::test]
+async fn a_number_in_use_ends_the_connection() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let mut client = world.bound().await;
+    client.send(&[dump(5), lookup(5)].concat()).await;
+    let mut last = None;
+    while let Some(answer) = client.next().await {
+        last = Some(answer);
+    }
+    let notice = last.unwrap();
+    assert_eq!((notice.id, notice.tag, notice.code()), (0, 0x78, 2));
+    let mut client = world.bound().await;
+    client.send(&[lookup(5), lookup(5)].concat()).await;
+    assert_eq!(ends(&mut client, 2).await, [(5, 0x65, 0), (5, 0x65, 0)]);
+}
+
+/// RFC 4511 4.14.1: no StartTLS while "there are any LDAP operations outstanding".
+#[tokio::test]
+async fn start_tls_beside_a_running_search_is_out_of_sequence() {
+    let (settings, _dir) = tls_settings();
+    let world = World::start(&settings, replica(large()), false).await;
+    let mut client = world.bound().await;
+    let start_tls = message(b"\x06", &tlv(0x77, &tlv(0x80, b"1.3.6.1.4.1.1466.20037")), &[]);
+    client.send(&[dump(5), start_tls].concat()).await;
+    assert_eq!(ends(&mut client, 2).await, [(6, 0x78, 1), (5, 0x65, 0)]);
+}
+
+#[tokio::test]
+async fn a_cancelled_search_ends_with_canceled_and_the_cancel_with_success() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let mut client = world.bound().await;
+    let of_five = message(b"\x06", &cancel(Some(&tlv(0x30, &tlv(2, b"\x05")))), &[]);
+    client.send(&[dump(5), of_five.clone()].concat()).await;
+    assert_eq!(ends(&mut client, 2).await, [(5, 0x65, 118), (6, 0x78, 0)]);
+    client.send(&of_five).await;
+    assert_eq!(ends(&mut client, 1).await, [(6, 0x78, 119)]);
+    for bad in [None, Some(&b""[..]), Some(b"\x30\x00"), Some(b"\x30\x03\x02\x01\xff")] {
+        assert_eq!(client.ask(&cancel(bad)).await.code(), 2, "{bad:?}");
+    }
+    // CVE-2020-36227: a server that cancelled itself went round without end.
+    let itself = message(b"\x06", &cancel(Some(&tlv(0x30, &tlv(2, b"\x06")))), &[]);
+    client.send(&itself).await;
+    assert_eq!(ends(&mut client, 1).await, [(6, 0x78, 119)]);
+}
+
+#[tokio::test]
+async fn a_password_modify_is_refused_like_every_write() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let mut client = world.bound().await;
+    let op = tlv(0x77, &tlv(0x80, b"1.3.6.1.4.1.4203.1.11.1"));
+    assert_eq!(client.ask(&op).await.code(), 53);
+    let unknown = control("1.2.3.4", true, None);
+    client.send(&message(b"\x02", &op, &[unknown])).await;
+    assert_eq!(client.next().await.unwrap().code(), 12);
+}
