@@ -12,6 +12,7 @@
 
 mod world;
 
+mod clients;
 mod facts;
 mod faults;
 mod knobs;
