@@ -1,5 +1,5 @@
-//! The files in `config/` are right: they load, the example states the true
-//! defaults, and nothing unknown slips through anywhere.
+//! The files in `config/` are right: they load, the example states the true defaults,
+//! nothing unknown slips through anywhere, and the recipes ask for what there is.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,8 @@
 )]
 
 use entraldap::config::{Environment, Problems, Settings, parse};
+use entraldap::directory::filter::Filter;
+use entraldap::directory::schema::standard;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -201,4 +203,128 @@ fn three_mistakes_are_told_at_once_with_their_lines() {
     ] {
         assert!(text.contains(&expected), "{expected}\nin\n{text}");
     }
+}
+
+/// The files of `config/gateways/`, each with its path below it.
+fn recipes() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/gateways");
+    let mut folders = vec![root.clone()];
+    let mut recipes = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                recipes.push((name.replace('\\', "/"), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    recipes
+}
+
+/// What stands in a filter where the program puts an address.
+const PLACEHOLDERS: [&str; 9] = [
+    "${quote_ldap:$local_part@$domain}",
+    "${quote_ldap:$domain}",
+    "${recipient_email}",
+    "%%EMAIL%%",
+    "{a}",
+    "{u}",
+    "$m",
+    "%s",
+    "%u",
+];
+
+/// The filters in a line: whatever starts with `(&`, `(|`, `(!` or `(name=`.
+fn filters(line: &str) -> Vec<String> {
+    let mut line = line.replace("%0", "alice@contoso.com");
+    for placeholder in PLACEHOLDERS {
+        line = line.replace(placeholder, "alice@contoso.com");
+    }
+    let mut filters = Vec::new();
+    let mut rest = line.as_str();
+    while let Some(at) = rest.find('(') {
+        rest = &rest[at..];
+        let inside = rest[1..].trim_start();
+        let name = inside.find(|c: char| !c.is_ascii_alphanumeric() && !"-.:".contains(c));
+        let is_item = name.is_some_and(|end| end > 0 && inside[end..].starts_with('='));
+        if !is_item && !inside.starts_with(['&', '|', '!']) {
+            rest = &rest[1..];
+            continue;
+        }
+        let mut depth = 0;
+        let end = rest.find(|c| {
+            depth += match c {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            depth == 0
+        });
+        let end = end.unwrap_or_else(|| panic!("not closed: {rest}"));
+        filters.push(rest[..=end].to_owned());
+        rest = &rest[end..];
+    }
+    filters
+}
+
+/// All attributes that a filter asks for.
+fn attributes<'a>(filter: &'a Filter, found: &mut Vec<&'a [u8]>) {
+    match filter {
+        Filter::And(list) | Filter::Or(list) => list.iter().for_each(|f| attributes(f, found)),
+        Filter::Not(inner) => attributes(inner, found),
+        Filter::Equality(name, _)
+        | Filter::Substrings(name, _)
+        | Filter::GreaterOrEqual(name, _)
+        | Filter::LessOrEqual(name, _)
+        | Filter::Present(name)
+        | Filter::Approx(name, _) => found.push(name),
+        Filter::Extensible(test) => found.extend(test.attribute.as_deref()),
+    }
+}
+
+#[test]
+fn filters_of_the_recipes_are_filters_on_known_attributes() {
+    let mut count = 0;
+    for (name, text) in recipes() {
+        for line in text.lines() {
+            for text in filters(line) {
+                assert!(!text.contains(['{', '}', '%']), "{name}: a placeholder is left in {text}");
+                let filter = Filter::parse(&text).unwrap_or_else(|e| panic!("{name}: {text}: {e}"));
+                let mut asked = Vec::new();
+                attributes(&filter, &mut asked);
+                for attribute in asked {
+                    let known = standard().attribute_described(attribute);
+                    assert!(known.is_some(), "{name}: unknown attribute in {text}");
+                }
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 60, "{count}");
+}
+
+#[test]
+fn every_recipe_proves_itself_and_is_in_the_index() {
+    let recipes = recipes();
+    let (_, index) = recipes.iter().find(|(name, _)| name == "README.md").unwrap();
+    let mut pages = 0;
+    for (name, text) in &recipes {
+        let Some(_) = name.strip_suffix(".md") else { continue };
+        assert!(name == "README.md" || index.contains(&format!("]({name})")), "{name}");
+        let proofs: Vec<&str> =
+            text.lines().map(str::trim).filter(|line| line.starts_with("ldapsearch ")).collect();
+        assert!(!proofs.is_empty(), "{name} has no ldapsearch line");
+        for line in proofs {
+            // A password is never sent in clear text, nor typed where others can read it.
+            let encrypted = line.contains(" -ZZ ") || line.contains(" ldaps://");
+            let asks = line.contains(" -W ") || !line.contains(" -D ");
+            let base = line.contains(",dc=com '") || line.contains(" -b '' ");
+            assert!(encrypted && asks && base, "{name}: {line}");
+            assert!(line.contains(" '("), "{name}: {line}");
+        }
+        pages += 1;
+    }
+    assert!(pages >= 14, "{pages}");
 }

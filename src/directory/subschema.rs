@@ -257,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn what_only_the_root_dse_of_active_directory_has_is_a_list_of_text() {
+        let types = attribute_types();
+        for name in ["defaultNamingContext", "rootDomainNamingContext", "highestCommittedUSN"] {
+            let of = types.iter().find(|t| after(t, "NAME")[0] == name).unwrap();
+            assert!(!of.contains("SINGLE-VALUE"), "{of}");
+        }
+    }
+
+    #[test]
     fn everything_that_definitions_refer_to_is_published() {
         let rules: HashSet<String> =
             matching_rules().iter().flat_map(|r| after(r, "NAME")).collect();

@@ -17,7 +17,7 @@ use std::str::FromStr;
 /// no other change than that.
 const USER: &str = "id,userPrincipalName,displayName,givenName,surname,mail,mailNickname,proxyAddresses,otherMails,\
     accountEnabled,userType,externalUserState,showInAddressList,jobTitle,department,companyName,officeLocation,\
-    businessPhones,mobilePhone,streetAddress,city,state,postalCode,country,employeeId,employeeType,\
+    businessPhones,mobilePhone,faxNumber,streetAddress,city,state,postalCode,country,employeeId,employeeType,\
     preferredLanguage,usageLocation,assignedLicenses,createdDateTime,identities,imAddresses,onPremisesSyncEnabled,\
     onPremisesImmutableId,onPremisesSamAccountName,onPremisesDomainName,onPremisesDistinguishedName,\
     onPremisesUserPrincipalName,onPremisesSecurityIdentifier,onPremisesExtensionAttributes,\

@@ -82,6 +82,18 @@ async fn a_disabled_person_keeps_mail_and_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fax_number_reaches_the_printers() {
+    let mut tenant = Tenant::generate(5, 60);
+    let user = json!({ "displayName": "Fay", "userPrincipalName": "fay@contoso.com",
+        "faxNumber": "+47 22 00 00 09" });
+    let id = tenant.add_user(user).unwrap();
+    let world = World::new(tenant).await;
+    world.pass().await;
+    let expected = BTreeSet::from(["+47 22 00 00 09".to_owned()]);
+    assert_eq!(world.values(&id, "facsimileTelephoneNumber"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_people_swap_an_alias_within_one_pass() {
     let mut tenant = Tenant::generate(6, 60);
     let add = |tenant: &mut Tenant, name: &str| {
