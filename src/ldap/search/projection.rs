@@ -62,7 +62,11 @@ impl Projection {
             // RFC 4511 4.5.1.8: only subtypes of what is asked for are returned, and no
             // value is stored with an option: `;binary` and `;lang-en` match nothing.
             Some(option) => {
-                if let Some((low, high)) = range(option) {
+                // One range of an attribute is enough: a thousand of them would make a
+                // group of ten thousand members a thousand times as large.
+                if let Some((low, high)) = range(option)
+                    && !self.ranges.iter().any(|other| other.attribute == attribute)
+                {
                     self.ranges.push(Range { attribute, low, high });
                 }
             }
@@ -206,6 +210,8 @@ mod tests {
         let range = |low, high| Range { attribute: id("member"), low, high };
         assert_eq!(projection(&["member;range=0-*"]).ranges, [range(0, None)]);
         assert_eq!(projection(&["MEMBER;RANGE=5-9"]).ranges, [range(5, Some(9))]);
+        let twice = projection(&["member;range=0-4", "member;range=0-5", "mail;range=0-*"]);
+        assert_eq!((twice.ranges.len(), twice.ranges[0]), (2, range(0, Some(4))));
         for bad in ["member;range=", "member;range=a-b", "member;range=-1-2"] {
             assert_eq!(projection(&[bad]), Projection::default(), "{bad}");
         }

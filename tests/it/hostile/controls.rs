@@ -89,14 +89,22 @@ async fn controls_that_are_not_implemented() {
     let target = Target::start().await;
     let mut client = target.bound().await;
     for (name, oid) in NOT_IMPLEMENTED {
-        for value in [None, Some(&b""[..]), Some(b"\x30\x00"), Some(b"\x30\x80"), Some(b"\x30\x84\xff\xff\xff\xff"), Some(b"\xff")] {
+        for value in [
+            None,
+            Some(&b""[..]),
+            Some(b"\x30\x00"),
+            Some(b"\x30\x80"),
+            Some(b"\x30\x84\xff\xff\xff\xff"),
+            Some(b"\xff"),
+        ] {
             let result = under(&mut client, &[control(oid, true, value)]).await;
             assert_eq!(result, (0, UNAVAILABLE_CRITICAL_EXTENSION), "{name}");
             assert_eq!(under(&mut client, &[control(oid, false, value)]).await, (1, 0), "{name}");
             for op in [bind("gw", "pw"), compare(BASE, "dc", "contoso"), extended(WHO_AM_I, None)] {
                 let answer = client.answer(&controlled(2, &op, &[control(oid, true, value)])).await;
                 assert_eq!(answer.code(), UNAVAILABLE_CRITICAL_EXTENSION, "{name}");
-                let answer = client.answer(&controlled(2, &op, &[control(oid, false, value)])).await;
+                let answer =
+                    client.answer(&controlled(2, &op, &[control(oid, false, value)])).await;
                 assert!(matches!(answer.code(), 0 | 6), "{name}");
             }
             assert_eq!(client.ask(&bind("gw", "pw")).await.code(), 0);
@@ -264,8 +272,17 @@ async fn pages_with_other_controls() {
         let (entries, done) = client.entries(&controlled(4, &dump(), &list)).await;
         assert_eq!((entries.len(), done.code()), (3, 0));
     }
-    let ranges = search(BASE, 2, &filter::equal("objectClass", "group"), &["member;range=0-1", "member;range=99-1"]);
-    let dirsync = control("1.2.840.113556.1.4.841", false, Some(b"\x30\x09\x02\x01\x01\x02\x01\x00\x04\x01x"));
+    let ranges = search(
+        BASE,
+        2,
+        &filter::equal("objectClass", "group"),
+        &["member;range=0-1", "member;range=99-1"],
+    );
+    let dirsync = control(
+        "1.2.840.113556.1.4.841",
+        false,
+        Some(b"\x30\x09\x02\x01\x01\x02\x01\x00\x04\x01x"),
+    );
     let (entries, done) = client.entries(&controlled(4, &ranges, &[dirsync])).await;
     assert!(!entries.is_empty() && done.code() == 0);
     drop(client);
@@ -277,7 +294,14 @@ async fn pages_with_other_controls() {
 async fn extended_operations_with_anything() {
     let target = Target::with(settings()).await;
     let mut client = target.bound().await;
-    for oid in ["1.2.3", "", "x", "1.3.6.1.4.1.4203.1.11.1", "2.16.840.1.113730.3.5.3", "1.3.6.1.4.1.1466.101.119.1"] {
+    for oid in [
+        "1.2.3",
+        "",
+        "x",
+        "1.3.6.1.4.1.4203.1.11.1",
+        "2.16.840.1.113730.3.5.3",
+        "1.3.6.1.4.1.1466.101.119.1",
+    ] {
         for value in [None, Some(&b""[..]), Some(b"\x30\x80"), Some(&[0xff; 1000])] {
             assert_eq!(client.ask(&extended(oid, value)).await.code(), PROTOCOL_ERROR, "{oid}");
         }
@@ -299,10 +323,14 @@ async fn cancelling_nothing_and_oneself() {
     for round in 0..300 {
         for id in [0, -1, 1, 2, 99, i64::from(i32::MAX), i64::MAX] {
             let answer = client.ask(&cancel(id)).await;
-            assert!(matches!(answer.code(), PROTOCOL_ERROR | 119 | 120 | 121), "{round}: {answer:?}");
+            assert!(
+                matches!(answer.code(), PROTOCOL_ERROR | 119 | 120 | 121),
+                "{round}: {answer:?}"
+            );
         }
     }
-    for value in [None, Some(&b""[..]), Some(b"\x30\x00"), Some(b"\x30\x80"), Some(b"\x02\x01\x05")] {
+    for value in [None, Some(&b""[..]), Some(b"\x30\x00"), Some(b"\x30\x80"), Some(b"\x02\x01\x05")]
+    {
         assert_eq!(client.ask(&extended("1.3.6.1.1.8", value)).await.code(), PROTOCOL_ERROR);
     }
     // A pipeline of searches and cancels of them, of each other and of themselves.

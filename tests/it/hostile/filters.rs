@@ -20,8 +20,7 @@ async fn nested_filters() {
     let nest = |tag, depth| (0..depth).fold(filter::present("cn"), |inner, _| tlv(tag, &inner));
     for bound in [false, true] {
         for tag in [0xa0, 0xa1, 0xa2] {
-            let mut client =
-                if bound { target.bound().await } else { target.connect().await };
+            let mut client = if bound { target.bound().await } else { target.connect().await };
             assert_ne!(code_of(&mut client, &nest(tag, 40)).await, TOO_LARGE);
             // As deep as a request of this size can be.
             for depth in [100, 1000, 10_000] {
@@ -43,10 +42,15 @@ async fn filters_of_many_parts() {
     let target = Target::start().await;
     let mut client = target.bound().await;
     let mail = filter::equal("mail", mail());
-    let many = |count| filter::or(&[filter::or(&vec![filter::equal("cn", "nobody"); count]), mail.clone()]);
+    let many = |count| {
+        filter::or(&[filter::or(&vec![filter::equal("cn", "nobody"); count]), mail.clone()])
+    };
     assert_eq!(client.count(&many(500)).await, (1, 0), "a client of clients.md sends 500");
     assert_eq!(code_of(&mut client, &many(30_000)).await, TOO_LARGE);
-    assert_eq!(code_of(&mut client, &filter::and(&vec![b"\xa0\x00".to_vec(); 100_000])).await, TOO_LARGE);
+    assert_eq!(
+        code_of(&mut client, &filter::and(&vec![b"\xa0\x00".to_vec(); 100_000])).await,
+        TOO_LARGE
+    );
     // The same parts again and again are looked up, but cost no more than looking.
     let every = filter::and(&vec![filter::not(&filter::equal("cn", "nobody")); 2000]);
     assert_eq!(code_of(&mut client, &every).await, 0);
@@ -61,7 +65,9 @@ async fn long_values_and_many_pieces() {
     let target = Target::start().await;
     let mut client = target.bound().await;
     let long = vec![b'a'; 900_000];
-    for attribute in ["mail", "proxyAddresses", "telephoneNumber", "member", "objectGUID", "description"] {
+    for attribute in
+        ["mail", "proxyAddresses", "telephoneNumber", "member", "objectGUID", "description"]
+    {
         for filter in [
             filter::equal(attribute, &long),
             filter::substrings(attribute, &[(0, &long)]),
@@ -73,12 +79,15 @@ async fn long_values_and_many_pieces() {
         ] {
             let begun = Instant::now();
             let (found, code) = client.count(&filter).await;
-            // Pieces that are all empty are a test of presence.
-            assert!(code == 0 && (found == 0 || filter.len() < 400_000), "{attribute}");
-            assert!(begun.elapsed() < Duration::from_secs(20), "{attribute}");
+            // Pieces that are all empty are a test of presence; an order is no equality.
+            let may_match = filter.len() < 400_000 || filter[0] == 0xa5;
+            assert!(code == 0 && (found == 0 || may_match), "{attribute}: {found} {code}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{attribute} {}", filter.len());
         }
     }
-    for piece in [&b".*"[..], b"[a-z", b"(", b"\\", b"^a$", b"a{1000000}", b"%s%n", b"' or 1=1 --", b"\0"] {
+    for piece in
+        [&b".*"[..], b"[a-z", b"(", b"\\", b"^a$", b"a{1000000}", b"%s%n", b"' or 1=1 --", b"\0"]
+    {
         for filter in [
             filter::equal("mail", piece),
             filter::substrings("mail", &[(0, piece)]),
@@ -99,8 +108,11 @@ async fn endless_lists_of_attributes() {
     let target = Target::start().await;
     let wanted = filter::equal("mail", mail());
     let mut client = target.bound().await;
-    for (name, count) in [("mail", 100_000), ("member;range=0-1", 50_000), ("", 200_000), ("*", 150_000)] {
-        let (entries, done) = client.entries(&message(2, &search(BASE, 2, &wanted, &vec![name; count]))).await;
+    for (name, count) in
+        [("mail", 100_000), ("member;range=0-1", 50_000), ("", 200_000), ("*", 150_000)]
+    {
+        let (entries, done) =
+            client.entries(&message(2, &search(BASE, 2, &wanted, &vec![name; count]))).await;
         assert_eq!((entries.len(), done.code()), (0, TOO_LARGE), "{name}");
     }
     // As many as may be: an entry of the same size as if asked once.
@@ -140,7 +152,9 @@ async fn wildcards_spaces_and_names() {
     let spaces = " ".repeat(1000);
     let found = client.count(&filter::equal("mail", format!("{spaces}{}{spaces}", mail()))).await;
     assert_eq!(found, (1, 0));
-    for value in ["", " ", "  ", "\u{a0}\u{3000}", "\u{ad}", "\u{fdfa}", "\u{345}\u{345}", "é\u{301}\u{301}"] {
+    for value in
+        ["", " ", "  ", "\u{a0}\u{3000}", "\u{ad}", "\u{fdfa}", "\u{345}\u{345}", "é\u{301}\u{301}"]
+    {
         let long = value.repeat(20_000);
         for value in [value.as_bytes(), long.as_bytes()] {
             for filter in [
@@ -187,7 +201,8 @@ async fn wildcards_spaces_and_names() {
 async fn names_of_very_many_parts() {
     let target = Target::start().await;
     let mut client = target.bound().await;
-    for name in [format!("{}{BASE}", "a=,".repeat(300_000)), format!("{}a=", "a=,".repeat(300_000))] {
+    for name in [format!("{}{BASE}", "a=,".repeat(300_000)), format!("{}a=", "a=,".repeat(300_000))]
+    {
         let begun = Instant::now();
         let answer = client.ask(&search(&name, 2, &filter::present("cn"), &[])).await;
         assert_eq!(answer.code(), 32);

@@ -45,7 +45,7 @@ async fn ber_lengths_that_lie() {
         &b"\x60\x05\x02\x01\x03\x04\x7f"[..],
         b"\x60\x06\x02\x01\x03\x04\x80\x00",
         b"\x63\x04\x04\x84\xff\xff",
-        b"\x63\x04\x04\x02a",
+        b"\x63\x03\x04\x02a",
         b"\x6e\x02\x04\x09",
         b"\x77\x02\x80\x09",
         b"\x77\x00",
@@ -54,7 +54,8 @@ async fn ber_lengths_that_lie() {
         assert_eq!((answer.id, answer.code()), (1, 2), "{op:02x?}");
     }
     // Lengths longer than they need be are lengths.
-    let padded = b"\x30\x84\x00\x00\x00\x10\x02\x01\x09\x60\x84\x00\x00\x00\x07\x02\x01\x03\x04\x00\x80\x00";
+    let padded =
+        b"\x30\x84\x00\x00\x00\x10\x02\x01\x09\x60\x84\x00\x00\x00\x07\x02\x01\x03\x04\x00\x80\x00";
     let answer = client.answer(padded).await;
     assert_eq!((answer.id, answer.tag, answer.code()), (9, 0x61, 0));
     drop(client);
@@ -66,7 +67,9 @@ async fn ber_lengths_that_lie() {
 #[tokio::test]
 async fn sizes_that_are_only_claimed() {
     let target = Target::start().await;
-    for claimed in [&b"\x30\x84\x7f\xff\xff\xff"[..], b"\x30\x84\x00\x01\x00\x01", b"\x30\x83\x10\x00\x00"] {
+    for claimed in
+        [&b"\x30\x84\x7f\xff\xff\xff"[..], b"\x30\x84\x00\x01\x00\x01", b"\x30\x83\x10\x00\x00"]
+    {
         let mut client = target.connect().await;
         client.send(claimed).await;
         client.is_disconnected(2).await;
@@ -91,7 +94,8 @@ async fn sizes_that_are_only_claimed() {
     drop((read, write));
     // Inside a message an element may claim no more than there is.
     let mut client = target.bound().await;
-    let claims = sequence(&[integer(3), b"\x63\x84\x00\x00\x00\x06\x04\x84\x7f\xff\xff\xff".to_vec()]);
+    let claims =
+        sequence(&[integer(3), b"\x63\x84\x00\x00\x00\x06\x04\x84\x7f\xff\xff\xff".to_vec()]);
     let answer = client.answer(&claims).await;
     assert_eq!((answer.id, answer.code()), (3, 2));
     drop(client);

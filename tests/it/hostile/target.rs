@@ -2,7 +2,7 @@
 
 use super::octets::{self, Answer, bind, filter, message, search};
 use crate::world::{BASE, World};
-use argon2::password_hash::PasswordHasher;
+use argon2::PasswordHasher;
 use entraldap::config::Secret;
 use entraldap::config::settings::{AccountSettings, LdapSettings, LimitSettings, TlsSettings};
 use entraldap::ldap::{Server, serve};
@@ -63,7 +63,11 @@ pub fn user() -> &'static str {
     &shared().dn
 }
 
-pub fn cheap_hash(password: &str) -> String {
+pub fn reader() -> Reader {
+    shared().reader.clone()
+}
+
+fn cheap_hash(password: &str) -> String {
     let params = argon2::Params::new(16, 1, 1, None).unwrap();
     let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
     argon.hash_password(password.as_bytes()).unwrap().to_string()
@@ -126,7 +130,7 @@ impl Target {
         ldaps: bool,
         tls: Option<(TempDir, Vec<u8>)>,
     ) -> Target {
-        let reader = shared().reader.clone();
+        let reader = reader();
         let server = Arc::new(Server::new(&settings, reader, SystemTime::now).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -179,7 +183,8 @@ impl Target {
 
     async fn finds_the_user(&self, mut client: Client) {
         let wanted = filter::equal("proxyAddresses", format!("smtp:{}", mail()));
-        let (entries, done) = client.entries(&message(7, &search(BASE, 2, &wanted, &["mail"]))).await;
+        let (entries, done) =
+            client.entries(&message(7, &search(BASE, 2, &wanted, &["mail"]))).await;
         assert_eq!((done.id, done.code()), (7, 0));
         let names: Vec<String> = entries.iter().map(Answer::dn).collect();
         assert_eq!(names, [user()]);
