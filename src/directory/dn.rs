@@ -127,11 +127,11 @@ fn canonical_type(name: &str) -> String {
 fn fold_value(value: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(value) {
         Ok(text) => text::fold(text).into_bytes(),
-        // Hexadecimal keeps octets that are no text clear of the key's separators.
+        // Hexadecimal keeps octets that are no text clear of the key's separators, and a
+        // control character, which folded text never holds, keeps it clear of text.
         Err(_) => {
-            let mut out = b"#".to_vec();
-            out.extend(value.iter().flat_map(|b| format!("{b:02x}").into_bytes()));
-            out
+            let digits = value.iter().flat_map(|b| format!("{b:02x}").into_bytes());
+            std::iter::once(3).chain(digits).collect()
         }
     }
 }
@@ -253,8 +253,10 @@ impl Parser<'_> {
         }
         let name = String::from_utf8_lossy(self.bytes.get(start..self.at).unwrap_or_default());
         // LDAPv2 clients write numeric types as `OID.2.5.4.3`.
-        let name =
-            name.strip_prefix("OID.").or(name.strip_prefix("oid.")).unwrap_or(&name).to_owned();
+        let oid = name.split_at_checked(4).filter(|(head, oid)| {
+            head.eq_ignore_ascii_case("OID.") && oid.starts_with(char::is_numeric)
+        });
+        let name = oid.map_or(&*name, |(_, oid)| oid).to_owned();
         if name.is_empty() {
             return self.fail("expected an attribute type");
         }
@@ -404,6 +406,20 @@ mod tests {
         }
         assert!(Dn::parse("").unwrap().is_root());
         assert_eq!(Dn::parse("cn=a,dc").unwrap_err().to_string(), "expected '=' at octet 7");
+    }
+
+    #[test]
+    fn octets_that_are_no_text_equal_no_text() {
+        assert_eq!(key("cn=\\FF\\0a,dc=x"), key("CN=\\ff\\0A,dc=x"));
+        assert_ne!(key("cn=\\FF\\0a,dc=x"), key("cn=\\#ff0a,dc=x"));
+    }
+
+    #[test]
+    fn only_a_numeric_type_loses_its_prefix() {
+        assert_eq!(key("OID.2.5.4.3=a,oid.2.5.4.11=b"), key("cn=a,ou=b"));
+        for text in ["OID.OID.2.5.4.3=a", "oid.cn=a", "OID.=a"] {
+            assert_eq!(Dn::parse(text).unwrap().to_string(), text);
+        }
     }
 
     #[test]

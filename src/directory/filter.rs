@@ -82,6 +82,11 @@ impl Filter {
     }
 }
 
+/// RFC 4512 1.4: names and OIDs, and `;` before options. Some directories have `_`, too.
+fn is_of_a_name(octet: &u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b';' | b'_')
+}
+
 struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -158,6 +163,9 @@ impl<'a> Parser<'a> {
         if attribute.is_empty() && kind != Some(b':') {
             return self.fail("expected an attribute");
         }
+        if !attribute.iter().all(is_of_a_name) {
+            return self.fail("bad character in an attribute");
+        }
         self.at += 1;
         match kind {
             Some(b'=') => self.equality(attribute),
@@ -206,7 +214,10 @@ impl<'a> Parser<'a> {
         while self.peek() != Some(b'=') {
             match self.until(b":=()") {
                 part if part.eq_ignore_ascii_case(b"dn") => found.dn_attributes = true,
-                part if found.rule.is_none() && !part.is_empty() => {
+                part if found.rule.is_none()
+                    && !part.is_empty()
+                    && part.iter().all(is_of_a_name) =>
+                {
                     found.rule = Some(part.to_vec())
                 }
                 _ => return self.fail("expected one matching rule"),
@@ -376,6 +387,10 @@ mod tests {
             "x(cn=a)",
             "(:=a)",
             "(cn:a:b:=c)",
+            "(\t&cn=a)",
+            "(c n=a)",
+            "(c*n=a)",
+            "(cn:a b:=c)",
             "(&(cn=a)",
         ] {
             assert!(Filter::parse(text).is_err(), "{text}");

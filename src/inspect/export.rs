@@ -119,8 +119,8 @@ pub fn ldif(entry: &StoredEntry<'_>) -> String {
     out
 }
 
-/// RFC 2849: a value that is no SAFE-STRING is written in base64.
-fn ldif_line(out: &mut String, name: &str, value: &[u8]) {
+/// Appends one line of LDIF. RFC 2849: a value that is no SAFE-STRING is written in base64.
+pub fn ldif_line(out: &mut String, name: &str, value: &[u8]) {
     let unsafe_start = matches!(value.first(), Some(b' ' | b':' | b'<'));
     let is_safe = value.iter().all(|b| (1..=127).contains(b) && !matches!(b, b'\n' | b'\r'));
     let text = std::str::from_utf8(value)

@@ -28,6 +28,8 @@ mod tls;
 mod watch;
 mod wire;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

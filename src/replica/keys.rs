@@ -12,6 +12,9 @@ pub fn cut(key: &[u8]) -> &[u8] {
     key.get(..MAX_KEY).unwrap_or(key)
 }
 
+/// So many rows of the substrings index are looked at for one assertion.
+const MOST_GRAMS: usize = 128;
+
 /// The attributes whose DNs are looked up through the edges between objects, not
 /// through an index of texts that a renamed group would rewrite ten thousand times.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +83,19 @@ pub(super) fn grams(id: AttributeId, key: &[u8]) -> Vec<[u8; 5]> {
     grams.sort_unstable();
     grams.dedup();
     grams
+}
+
+/// As [`grams`], of all pieces of an assertion: no more than tell nearly all values
+/// apart, however many a client sends.
+pub(super) fn grams_of_pieces<'a>(
+    id: AttributeId,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> Vec<[u8; 5]> {
+    let mut all: Vec<[u8; 5]> = pieces.flat_map(|piece| grams(id, piece)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.truncate(MOST_GRAMS);
+    all
 }
 
 /// The smallest octets that are greater than everything starting with `prefix`.

@@ -246,7 +246,7 @@ impl Snapshot {
         }
         let indexed = schema::standard().get(attribute).is_some_and(|a| a.substrings_index);
         let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
-        let grams: Vec<[u8; 5]> = all.flat_map(|piece| keys::grams(attribute, piece)).collect();
+        let grams = keys::grams_of_pieces(attribute, all.map(Vec::as_slice));
         if !indexed || grams.is_empty() {
             return Ok((self.keys_matching(attribute, &|key| pieces.match_key(key))?, true));
         }

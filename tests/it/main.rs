@@ -15,6 +15,7 @@ mod world;
 mod clients;
 mod facts;
 mod faults;
+mod hostile;
 mod knobs;
 mod members;
 mod names;

@@ -76,10 +76,12 @@ impl Projection {
         may_read: &dyn Fn(AttributeId) -> bool,
     ) {
         if let Some((found, low, high)) = ranged(description, schema) {
-            if !may_read(found.id) {
-                return;
+            // One range of an attribute is enough: a thousand of them would make a group of
+            // ten thousand members a thousand times as large.
+            let is_known = self.ranges.iter().any(|other| other.attribute == found.id);
+            if may_read(found.id) && !is_known {
+                self.ranges.push(Range { attribute: found.id, low, high });
             }
-            self.ranges.push(Range { attribute: found.id, low, high });
             return;
         }
         // RFC 4511 4.5.1.8: an attribute with a language tag is a subtype that no value
@@ -340,6 +342,8 @@ mod tests {
         let range = |low, high| Range { attribute: id("member"), low, high };
         assert_eq!(projection(&["member;range=0-*"]).ranges, [range(0, None)]);
         assert_eq!(projection(&["MEMBER;RANGE=5-9"]).ranges, [range(5, Some(9))]);
+        let twice = projection(&["member;range=0-4", "member;range=0-5", "mail;range=0-*"]);
+        assert_eq!((twice.ranges.len(), twice.ranges[0]), (2, range(0, Some(4))));
         for bad in ["member;range=", "member;range=a-b", "member;range=-1-2"] {
             assert_eq!(projection(&[bad]), Projection::default(), "{bad}");
         }

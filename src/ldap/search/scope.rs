@@ -124,15 +124,22 @@ pub(crate) fn not_ready() -> Outcome {
 /// (object or alias) in the DIT that was matched".
 pub(crate) fn no_such_object(snapshot: &Snapshot, name: &DnKey) -> Result<Outcome, ReadError> {
     let mut outcome = Outcome::new(LdapResultCode::NoSuchObject, "");
-    let mut above = name.parent();
-    while let Some(key) = above.filter(|key| !key.is_root()) {
-        if let Some(number) = snapshot.number(&key)?
-            && let Some(entry) = snapshot.entry(number)?
-        {
-            outcome.matched = entry.view().dn().to_owned();
+    let octets = name.as_bytes();
+    let contexts = snapshot.contexts();
+    let Some(context) = contexts.iter().find(|context| name.is_within(&context.key)) else {
+        return Ok(outcome);
+    };
+    // From the context down: what stands above an entry exists, so the lookups end soon,
+    // while a client may send a name of any depth.
+    let top = context.key.as_bytes().len();
+    let ends = octets.iter().enumerate().filter(|(_, octet)| **octet == 0);
+    for end in ends.map(|(at, _)| at + 1).skip_while(|end| *end < top) {
+        let key = DnKey::from_bytes(octets.get(..end).unwrap_or_default());
+        let number = if end == top { context.entry } else { snapshot.number(&key)? };
+        let Some(entry) = number.map(|number| snapshot.entry(number)).transpose()?.flatten() else {
             break;
-        }
-        above = key.parent();
+        };
+        outcome.matched = entry.view().dn().to_owned();
     }
     Ok(outcome)
 }

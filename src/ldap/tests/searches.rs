@@ -230,3 +230,21 @@ async fn a_long_list_is_returned_in_full() {
         assert_eq!(values, &members);
     }
 }
+
+/// What is looked up of a name that nobody has ends with the part that nobody has.
+#[tokio::test]
+async fn a_name_of_very_many_parts_is_refused_as_fast_as_it_is_read() {
+    let world = World::small().await;
+    let mut client = world.bound().await;
+    for (name, matched) in [
+        (format!("{}ou=users,{BASE}", "a=,".repeat(300_000)), format!("ou=users,{BASE}")),
+        (format!("{}uid=nobody,{BASE}", "a=,".repeat(300_000)), BASE.to_owned()),
+        (format!("{}dc=nowhere", "a=,".repeat(300_000)), String::new()),
+    ] {
+        let begun = std::time::Instant::now();
+        let answer = client.ask(&search(&name, 2, "(cn=a)", &[])).await;
+        assert_eq!((answer.code(), answer.texts()[0].clone()), (32, matched));
+        // One lookup for each of the names above takes far longer.
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+}

@@ -8,5 +8,5 @@ pub(crate) mod frame;
 pub(crate) mod request;
 pub(crate) mod response;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod samples;
