@@ -21,5 +21,6 @@ mod permissions;
 mod promises;
 mod rederive;
 mod resume;
+mod scale;
 mod sync;
 mod token_death;
