@@ -14,6 +14,7 @@ mod world;
 
 mod facts;
 mod faults;
+mod killed;
 mod knobs;
 mod members;
 mod names;
