@@ -12,6 +12,7 @@
 
 mod world;
 
+mod disk;
 mod facts;
 mod faults;
 mod killed;
