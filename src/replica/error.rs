@@ -1,5 +1,6 @@
 //! What can go wrong with the stored copy.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Why the stored copy cannot be opened.
@@ -40,7 +41,12 @@ pub enum OpenError {
 /// Why the stored copy cannot be read or written. The published state is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The storage engine says so: a full disk, an I/O error, a damaged file.
+    /// The disk is full, or a quota or a limit of the system is reached.
+    #[error(
+        "the replica file cannot grow ({0}); make room on its disk, nothing is lost and the next pass goes on"
+    )]
+    Full(std::io::Error),
+    /// The storage engine says so: an I/O error, a damaged file.
     #[error("the replica file: {0}")]
     Storage(String),
     /// Octets in the file are not what this program writes.
@@ -54,10 +60,21 @@ macro_rules! storage {
     ($($error:ty),*) => {$(
         impl From<$error> for Error {
             fn from(error: $error) -> Self {
-                Error::Storage(redb::Error::from(error).to_string())
+                match redb::Error::from(error) {
+                    redb::Error::Io(error) if no_room(&error) => Error::Full(error),
+                    other => Error::Storage(other.to_string()),
+                }
             }
         }
     )*};
+}
+
+/// Whether a file could not grow.
+pub(super) fn no_room(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
 }
 
 storage!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);

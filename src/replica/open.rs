@@ -1,7 +1,7 @@
 //! Opening the file: creating it, refusing what is not ours or newer, upgrading what
 //! is older, and repairing what a killed process left.
 
-use super::error::OpenError;
+use super::error::{OpenError, no_room};
 use super::tables::{self, FORMAT, META};
 use super::writer::Writer;
 use crate::config::settings::ReplicaSettings;
@@ -105,7 +105,7 @@ fn explain(path: &Path, error: DatabaseError) -> OpenError {
                     )
                 }
                 ErrorKind::InvalidData => return OpenError::Foreign(owned),
-                ErrorKind::StorageFull => {
+                _ if no_room(&io) => {
                     format!("the disk is full ({io}); free space and start again, nothing is lost")
                 }
                 _ => io.to_string(),

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::watch;
+
 use super::faults::Book;
 use super::knobs::{Knobs, StateLoss};
 use super::object::Kind;
@@ -132,6 +134,8 @@ pub(super) struct Desk {
     pub(super) knobs: Mutex<Knobs>,
     pub(super) faults: Mutex<Book>,
     pub(super) journal: Mutex<Journal>,
+    /// Marked at each entry in the journal.
+    pub(super) arrivals: watch::Sender<()>,
     pub(super) roles: Mutex<Vec<String>>,
     pub(super) secret: Mutex<String>,
     pub(super) generation: AtomicU64,
@@ -158,6 +162,7 @@ impl Desk {
             knobs: Mutex::new(options.knobs.clone()),
             faults: Mutex::default(),
             journal: Mutex::default(),
+            arrivals: watch::Sender::default(),
             roles: Mutex::new(options.roles.clone()),
             secret: Mutex::new(options.client_secret.clone()),
             generation: AtomicU64::new(0),

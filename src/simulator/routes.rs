@@ -34,6 +34,7 @@ pub(super) fn answer(desk: &Desk, call: &Call) -> Answer {
         faulted: action.is_some(),
     };
     lock(&desk.journal).add(request, &facts);
+    desk.arrivals.send_replace(());
     answer
 }
 

@@ -102,6 +102,15 @@ impl Simulator {
         lock(&self.desk.journal).tally
     }
 
+    /// Waits until there have been so many requests since the counters were started.
+    pub async fn requested(&self, total: usize) {
+        let mut arrivals = self.desk.arrivals.subscribe();
+        while self.tally().total < total {
+            // The sender lives as long as this handle.
+            let _ = arrivals.changed().await;
+        }
+    }
+
     /// Forgets the requests and starts the counters anew.
     pub fn forget_requests(&self) {
         *lock(&self.desk.journal) = super::desk::Journal::default();

@@ -13,9 +13,11 @@
 mod world;
 
 mod clients;
+mod disk;
 mod facts;
 mod faults;
 mod hostile;
+mod killed;
 mod knobs;
 mod members;
 mod names;
@@ -23,5 +25,6 @@ mod permissions;
 mod promises;
 mod rederive;
 mod resume;
+mod scale;
 mod sync;
 mod token_death;

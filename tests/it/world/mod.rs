@@ -1,6 +1,7 @@
 //! A simulated tenant, a replica in a temporary folder, and the engine between them.
 
 pub mod compare;
+pub mod daemon;
 pub mod index;
 
 use entraldap::config::Secret;
