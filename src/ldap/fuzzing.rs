@@ -3,14 +3,22 @@
 
 use super::controls;
 use super::search::paging::{CookieKey, Position, Seal};
+use super::search::sort::SortPosition;
 use super::wire::ber::{self, Malformed, Tlvs};
-use super::wire::controls::{self as wire_controls, Control, MAX_CONTROLS};
-use super::wire::filter::{self, MAX_NODES};
+use super::wire::controls::{self as wire_controls, Control};
+use super::wire::filter;
 use super::wire::frame::{self, Framed};
-use super::wire::request::{self, Fingerprint, MAX_ATTRIBUTES, Operation, Refusal, Request};
+use super::wire::request::{self, ExtendedRequest, Fingerprint, Operation, Refusal, Request};
 use super::wire::samples;
-use crate::directory::filter::{Extensible, Filter, MAX_DEPTH};
+use crate::config::settings::LimitSettings;
+use crate::directory::filter::{Extensible, Filter};
 use std::sync::OnceLock;
+
+/// The limits that a configuration without any has.
+fn limits() -> &'static LimitSettings {
+    static LIMITS: OnceLock<LimitSettings> = OnceLock::new();
+    LIMITS.get_or_init(LimitSettings::default)
+}
 
 /// A stream of octets, taken apart as a connection does it.
 pub fn frames(input: &[u8], largest: usize) {
@@ -63,7 +71,7 @@ pub fn message(contents: &[u8], header: usize) {
         // Of a control's own value the place is counted from its start.
         assert!(problem.at <= header + contents.len());
     };
-    match request::decode(contents, header) {
+    match request::decode(contents, header, limits()) {
         Err(Refusal::Disconnect(problem)) => placed(&problem),
         Err(Refusal::Malformed { id, response, problem }) => {
             placed(&problem);
@@ -76,11 +84,10 @@ pub fn message(contents: &[u8], header: usize) {
             assert!(id > 0 && id == again);
             list_of_controls(&controls);
             assert!(controls.iter().all(|control| inside(control.oid)));
-            let is_search = matches!(operation, Operation::Search(_));
-            let _ = controls::sort(&controls, is_search);
+            let _ = controls::sort(&controls, &operation, limits());
             match operation {
                 Operation::Search(search) => {
-                    assert!(search.attributes.iter().count() <= MAX_ATTRIBUTES);
+                    assert!(search.attributes.iter().count() <= limits().attributes);
                     assert!(search.attributes.iter().all(inside) && inside(search.base));
                     let limit = i32::MAX.cast_unsigned();
                     assert!(search.size_limit <= limit && search.time_limit <= limit);
@@ -95,7 +102,8 @@ pub fn message(contents: &[u8], header: usize) {
                 }
                 Operation::Extended(extended) => assert!(inside(extended.name)),
                 Operation::Write(tag) => assert!(matches!(tag, 0x67 | 0x69 | 0x6b | 0x6d)),
-                Operation::Unbind | Operation::Abandon => {}
+                Operation::Abandon(id) => assert!(id >= 0),
+                Operation::Unbind => {}
             }
         }
     }
@@ -103,14 +111,14 @@ pub fn message(contents: &[u8], header: usize) {
 
 /// A filter in BER: within bounds, and the same when written and read again.
 pub fn ber_filter(octets: &[u8]) -> Option<Filter> {
-    let filter = filter::decode(&Tlvs::new(octets, 0).next().ok()?).ok()?;
+    let filter = filter::decode(&Tlvs::new(octets, 0).next().ok()?, limits()).ok()?;
     tree(&filter);
     Some(filter)
 }
 
 fn tree(found: &Filter) {
     let (nodes, depth, is_known) = measure(found);
-    assert!(nodes <= MAX_NODES && depth <= MAX_DEPTH);
+    assert!(nodes <= limits().filter_nodes && depth <= limits().filter_depth);
     // What stands for a kind of filter that is not known has no octets of its own, and a
     // substrings filter whose pieces are all empty none that may be sent.
     if is_known {
@@ -119,7 +127,7 @@ fn tree(found: &Filter) {
 }
 
 fn read(octets: &[u8]) -> Option<Filter> {
-    filter::decode(&Tlvs::new(octets, 0).next().ok()?).ok()
+    filter::decode(&Tlvs::new(octets, 0).next().ok()?, limits()).ok()
 }
 
 /// Nodes, depth, and whether every part can be written.
@@ -151,7 +159,7 @@ pub fn filter_octets(filter: &Filter) -> Vec<u8> {
 /// A list of controls, and their values where they are known.
 pub fn controls(octets: &[u8]) {
     if let Ok(tlv) = Tlvs::new(octets, 0).next()
-        && let Ok(list) = wire_controls::decode(&tlv)
+        && let Ok(list) = wire_controls::decode(&tlv, limits().controls)
     {
         list_of_controls(&list);
         let text = |control: &Control<'_>| String::from_utf8_lossy(control.oid).into_owned();
@@ -161,12 +169,18 @@ pub fn controls(octets: &[u8]) {
             .collect();
         let written = samples::tlv(0xa0, &written);
         let again = Tlvs::new(&written, 0).next().expect("it has just been written");
-        assert_eq!(wire_controls::decode(&again).as_ref(), Ok(&list));
-        for is_search in [true, false] {
+        assert_eq!(wire_controls::decode(&again, limits().controls).as_ref(), Ok(&list));
+        let message = samples::message(b"\x01", &samples::search("dc=x", 2, "(cn=a)", &[]), &[]);
+        let search = request::decode(&message[2..], 2, limits()).expect("it is a good search");
+        let extended = Operation::Extended(ExtendedRequest { name: b"1.2", value: None });
+        for operation in [&search.operation, &extended] {
             // A critical control is obeyed or refused, never forgotten.
             let unknown = list.iter().any(|one| one.critical && one.oid.starts_with(b"9."));
-            assert!(!unknown || controls::sort(&list, is_search).is_err());
+            assert!(!unknown || controls::sort(&list, operation, limits()).is_err());
         }
+    }
+    if let Ok(keys) = wire_controls::sort_keys(Some(octets)) {
+        assert!(!keys.is_empty() && keys.len() <= octets.len() / 4);
     }
     if let Ok(paged) = wire_controls::paged(Some(octets)) {
         assert!(paged.size <= i32::MAX.cast_unsigned() && paged.cookie.len() < octets.len());
@@ -174,7 +188,7 @@ pub fn controls(octets: &[u8]) {
 }
 
 fn list_of_controls(list: &[Control<'_>]) {
-    assert!(list.len() <= MAX_CONTROLS);
+    assert!(list.len() <= limits().controls);
     for (at, one) in list.iter().enumerate() {
         assert!(one.oid.iter().all(|octet| octet.is_ascii_digit() || *octet == b'.'));
         assert!(!one.oid.is_empty() && !list[..at].iter().any(|other| other.oid == one.oid));
@@ -189,14 +203,19 @@ pub fn cookie(parts: [&[u8]; 4], numbers: (u32, u32, u64), strange: &[u8], flip:
     let [target, question, account, other] = parts;
     let seal = |target, question, account: &[u8]| -> Seal {
         let account = String::from_utf8_lossy(account);
-        key.seal(&Fingerprint { target, question }, &account).expect("a key of a good length")
+        key.seal(&Fingerprint { target, question }, b"", &account).expect("a key of a good length")
     };
     let (next, sent, now) = numbers;
-    let position = Position { next, sent };
+    let sorted = match flip.1 % 3 {
+        0 => None,
+        1 => Some(SortPosition { key: None }),
+        _ => Some(SortPosition { key: Some(other.to_vec()) }),
+    };
+    let position = Position { next, sent, sorted };
     let own = seal(target, question, account);
     // Nobody guesses sixteen octets.
     assert_eq!(own.open(strange, now), None);
-    let good = own.cookie(position, now);
+    let good = own.cookie(&position, now);
     assert_eq!(own.open(&good, now), Some(position));
     assert_eq!(own.open(&good, now.saturating_add(3601)).is_some(), now > u64::MAX - 3601);
     let mut altered = good.clone();

@@ -6,7 +6,7 @@ pub(crate) mod paging;
 mod plan;
 mod projection;
 pub(crate) mod scope;
-mod sort;
+pub(crate) mod sort;
 pub(crate) mod test;
 
 pub(crate) use crate::replica::Error as ReadError;

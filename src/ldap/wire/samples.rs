@@ -70,6 +70,7 @@ pub(crate) fn bind(version: u8, name: &str, password: &str) -> Vec<u8> {
 }
 
 /// A search operation without limits.
+#[allow(clippy::unwrap_used, reason = "for tests: the filter is a literal")]
 pub(crate) fn search(base: &str, scope: u8, filter: &str, attributes: &[&str]) -> Vec<u8> {
     let filter = filter_octets(&Filter::parse(filter).unwrap());
     let list: Vec<u8> = attributes.iter().flat_map(|name| octets(name.as_bytes())).collect();

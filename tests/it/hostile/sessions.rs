@@ -301,7 +301,7 @@ async fn handshakes_that_end_early() {
     altered[40] ^= 0xff;
     let two = &hello[..hello.len() / 2];
     for octets in [
-        close_notify.repeat(1),
+        close_notify.to_vec(),
         close_notify.repeat(100),
         [&hello[..], close_notify].concat(),
         [two, &close_notify[..]].concat(),
