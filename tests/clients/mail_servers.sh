@@ -16,16 +16,21 @@ client_postfix() {
   is "postfix: nobody" recipients nobody@contoso.com ""
   is "postfix: a wildcard is no wildcard" recipients '*@contoso.com' ""
   is "postfix: from alias to primary address" aliases robert@contoso.com bob@contoso.com
-  is "postfix: a list and the list in it" lists team@contoso.com \
-    "alice@contoso.com,bob@contoso.com,info@contoso.com,carol@fabrikam.com,dora@fabrikam.com,alice@contoso.com,zoe@contoso.com"
-  is "postfix: an empty list is itself" lists empty@contoso.com empty@contoso.com
+  out=$(asks lists team@contoso.com | tr , '\n' | sort | paste -sd,)
+  [ "$out" = "alice@contoso.com,bob@contoso.com,carol@fabrikam.com,dora@fabrikam.com,info@contoso.com,zoe@contoso.com" ] &&
+    ok "postfix: a list and the list in it" || fail "postfix: a list and the list in it" "$out"
+  is "postfix: an empty list is not expanded" lists empty@contoso.com ""
   is "postfix: an accepted domain" domains contoso.com contoso.com
   is "postfix: another domain" domains fabrikam.com ""
   out=$(asks lists everyone@contoso.com | tr , '\n' | sort -u | wc -l)
   [ "$out" = 1600 ] && ok "postfix: a list of 1600" || fail "postfix: a list of 1600" "$out"
-  # A list that contains itself through others is more than Postfix can follow; it must
-  # not come out shortened.
-  expect "postfix: lists in a circle are a failure" "Recursion limit" "$(asks lists all@contoso.com)"
+  # Read member by member, lists in a circle are more than Postfix can follow.
+  out=$(asks lists all@contoso.com | tr , '\n' | sort -u | wc -l)
+  [ "$out" = 1604 ] && ok "postfix: lists in a circle" || fail "postfix: lists in a circle" "$out"
+  sed -e 's/^result_attribute.*/result_attribute =/' "$folder/etc/ldap/lists.cf" >"$folder/etc/ldap/members.cf"
+  printf 'special_result_attribute = member\nleaf_result_attribute = mail\n' >>"$folder/etc/ldap/members.cf"
+  out=$(asks members everyone@contoso.com | tr , '\n' | sort -u | wc -l)
+  [ "$out" = 1600 ] && ok "postfix: a list of 1600, member by member" || fail "postfix: a list of 1600, member by member" "$out"
 
   # main.cf in a Postfix of its own that really takes mail.
   port=$(free_port)
