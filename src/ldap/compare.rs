@@ -21,7 +21,8 @@ pub(crate) fn answer(
     request: &CompareRequest<'_>,
     snapshot: &Snapshot,
 ) -> Outcome {
-    try_answer(server, session, request, snapshot).unwrap_or_else(|error| server.unreadable(&error))
+    let outcome = try_answer(server, session, request, snapshot);
+    session.veiled(outcome.unwrap_or_else(|error| server.unreadable(&error)))
 }
 
 fn try_answer(
@@ -32,7 +33,7 @@ fn try_answer(
 ) -> Result<Outcome, ReadError> {
     let key = match server.key_of(request.entry) {
         Ok(key) => key,
-        Err(outcome) => return Ok(session.may_read(server).err().unwrap_or(outcome)),
+        Err(outcome) => return Ok(session.may_read().err().unwrap_or(outcome)),
     };
     if key.is_root() {
         return Ok(made(&root_dse::make(server, session, snapshot), request));
@@ -40,8 +41,11 @@ fn try_answer(
     if *key == server.schema_key {
         return Ok(made(&server.schema_entry, request));
     }
-    if let Err(refused) = session.may_read(server) {
+    if let Err(refused) = session.may_read() {
         return Ok(refused);
+    }
+    if !session.sees(&key) {
+        return Ok(Outcome::new(LdapResultCode::NoSuchObject, ""));
     }
     let context = snapshot.contexts().iter().find(|context| key.is_within(&context.key));
     if context.is_some_and(|context| context.entry.is_none()) {

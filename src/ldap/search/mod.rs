@@ -6,6 +6,7 @@ mod plan;
 mod projection;
 pub(crate) mod scope;
 mod test;
+mod visible;
 
 pub(crate) use crate::replica::Error as ReadError;
 
@@ -25,6 +26,7 @@ use ldap3_proto::proto::LdapSearchScope;
 use scope::{NoRegion, Region};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use visible::Visible;
 
 /// What a search comes to.
 #[expect(
@@ -56,7 +58,9 @@ pub(crate) fn begin(
     match try_begin(server, session, (id, request), wishes, snapshot, (out, now)) {
         Ok(begun) => begun,
         // A refused search still answers the paging control, except with a cookie.
-        Err(NoRegion::Answer(outcome)) => Begun::Over(outcome, wishes.paged.map(|_| Vec::new()), 0),
+        Err(NoRegion::Answer(outcome)) => {
+            Begun::Over(session.veiled(outcome), wishes.paged.map(|_| Vec::new()), 0)
+        }
         Err(NoRegion::Unreadable(error)) => Begun::Over(server.unreadable(&error), None, 0),
     }
 }
@@ -75,11 +79,11 @@ fn try_begin(
     // the subschema entry by one of its name. Both are open to everyone.
     let generated = match &key {
         Ok(key) if key.is_root() && is_base => {
-            Some(root_dse::make(server, session, snapshot).answer(out, id, request, session))
+            Some(root_dse::make(server, session, snapshot).answer(out, id, request))
         }
         Ok(key) if **key == server.schema_key => {
             let here = matches!(request.scope, LdapSearchScope::Base | LdapSearchScope::Subtree);
-            Some(here && server.schema_entry.answer(out, id, request, session))
+            Some(here && server.schema_entry.answer(out, id, request))
         }
         _ => None,
     };
@@ -87,28 +91,33 @@ fn try_begin(
         let cookie = wishes.paged.map(|_| Vec::new());
         return Ok(Begun::Over(Outcome::success(), cookie, u64::from(found)));
     }
-    session.may_read(server).map_err(NoRegion::Answer)?;
+    session.may_read().map_err(NoRegion::Answer)?;
     let key = key.map_err(NoRegion::Answer)?;
+    let visible = Visible::resolve(session, snapshot, &key, is_base)?;
     let region = Region::resolve(snapshot, &key, &request.scope)?;
     let may_test = |attribute| session.may_test(attribute);
     let predicate = Predicate::bind(&request.filter, schema::standard(), &may_test);
     let limits = Limits::of(server, session, request, wishes).map_err(NoRegion::Answer)?;
     let (candidates, region, test) = candidates(predicate, region, snapshot)?;
-    let projection = projection::Projection::new(
+    let mut projection = projection::Projection::new(
         request.attributes.iter(),
         request.types_only,
         schema::standard(),
     );
+    if let Some(readable) = session.readable() {
+        projection.restrict(readable);
+    }
     Ok(Begun::Entries(Cursor {
         id,
         snapshot: Arc::clone(snapshot),
         candidates,
         next: limits.next,
         region,
+        visible,
         test,
         projection,
         size_left: limits.size,
-        deadline: time_limit(server, request).map(|limit| now + limit),
+        deadline: time_limit(session, request).map(|limit| now + limit),
         page: limits.page,
         returned: 0,
     }))
@@ -145,8 +154,8 @@ fn always_true(predicate: &Predicate) -> bool {
 
 /// RFC 4511 4.5.1.5: "A value of zero [...] indicates that no client-requested time
 /// limit restrictions are in effect"; the server's own is the upper bound.
-fn time_limit(server: &Server, request: &SearchRequest<'_>) -> Option<Duration> {
-    let own = Some(server.limits.time).filter(|time| !time.is_zero());
+fn time_limit(session: &Session, request: &SearchRequest<'_>) -> Option<Duration> {
+    let own = Some(session.limits().time).filter(|time| !time.is_zero());
     let wish = Some(Duration::from_secs(request.time_limit.into())).filter(|time| !time.is_zero());
     match (own, wish) {
         (Some(own), Some(wish)) => Some(own.min(wish)),
@@ -171,7 +180,8 @@ impl Limits {
         wishes: &Wishes<'_>,
     ) -> Result<Self, Outcome> {
         let limit = |size: u32| if size == 0 { u32::MAX } else { size };
-        let (own, wish) = (limit(server.limits.size), limit(request.size_limit));
+        let (own, wish) = (limit(session.limits().size), limit(request.size_limit));
+        let largest_page = own.min(limit(session.limits().page));
         let Some(paged) = wishes.paged else {
             return Ok(Limits { size: own.min(wish), next: 0, page: None });
         };
@@ -182,7 +192,7 @@ impl Limits {
         let now = server.seconds();
         let unpaged = |seal| Page { left: None, sent: 0, seal, now };
         if paged.cookie.is_empty() {
-            let size = paged.size.min(own);
+            let size = paged.size.min(largest_page);
             // RFC 2696 3: "If the page size is greater than or equal to the sizeLimit
             // value, the server should ignore the control". No size is no page either.
             return Ok(if paged.size == 0 || size >= wish {
@@ -197,7 +207,7 @@ impl Limits {
             Outcome::new(LdapResultCode::UnwillingToPerform, message)
         })?;
         // RFC 2696 3: "the client may [...] abandon the paged search" by "a size of 0".
-        let (left, next) = match paged.size.min(own) {
+        let (left, next) = match paged.size.min(largest_page) {
             _ if paged.size == 0 => (None, u32::MAX),
             size => (Some(size), position.next),
         };

@@ -4,6 +4,7 @@
 use super::ReadError;
 use crate::directory::attribute::AttributeId;
 use crate::directory::schema::Schema;
+use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
 use crate::replica::encoding::{Slot, values_of};
 use crate::replica::reader::StoredEntry;
@@ -16,6 +17,8 @@ pub(crate) struct Projection {
     named: Vec<AttributeId>,
     ranges: Vec<Range>,
     types_only: bool,
+    /// What may be returned at all; `None` for everything.
+    readable: Option<Attributes>,
 }
 
 /// Some of an attribute's values: `member;range=0-499` (MS-ADTS 3.1.1.3.1.3.3).
@@ -69,6 +72,17 @@ impl Projection {
         }
     }
 
+    /// Returns nothing but these attributes, whatever has been asked for.
+    pub(crate) fn restrict(&mut self, readable: &Attributes) {
+        self.named.retain(|attribute| readable.holds(*attribute));
+        self.ranges.retain(|range| readable.holds(range.attribute));
+        self.readable = Some(readable.clone());
+    }
+
+    fn may_return(&self, slot: &Slot<'_>) -> bool {
+        self.readable.as_ref().is_none_or(|readable| readable.holds(slot.id))
+    }
+
     /// Writes an entry as a search result. On an error nothing is written.
     pub(crate) fn write(
         &self,
@@ -98,7 +112,11 @@ impl Projection {
         schema: &Schema,
     ) -> Result<(), ReadError> {
         let view = entry.view();
-        if self.user {
+        if self.user && self.readable.is_some() {
+            for slot in view.slots().filter(|slot| !slot.operational && self.may_return(slot)) {
+                out.extend_from_slice(entry.tlv(&slot)?);
+            }
+        } else if self.user {
             out.extend_from_slice(view.user_tlvs());
             if view.has_wide() {
                 for slot in view.slots().filter(|slot| !slot.operational && slot.tlv.is_none()) {
@@ -107,7 +125,7 @@ impl Projection {
             }
         }
         if self.operational {
-            for slot in view.slots().filter(|slot| slot.operational) {
+            for slot in view.slots().filter(|slot| slot.operational && self.may_return(slot)) {
                 out.extend_from_slice(entry.tlv(&slot)?);
             }
         }
@@ -128,7 +146,7 @@ impl Projection {
 
     /// RFC 4511 4.5.1: "typesOnly [...] TRUE causes only attribute descriptions".
     fn copy_types(&self, out: &mut Vec<u8>, entry: &StoredEntry<'_>, schema: &Schema) {
-        for slot in entry.view().slots() {
+        for slot in entry.view().slots().filter(|slot| self.may_return(slot)) {
             if (self.covers(&slot) || self.named.contains(&slot.id))
                 && let Some(found) = schema.get(slot.id)
             {
