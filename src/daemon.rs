@@ -1,6 +1,8 @@
 //! Builds the rooms from settings, spawns them, drains them: the only file that sees
 //! everybody.
 
+mod reload;
+
 use crate::admin::{self, Facts, Listening};
 use crate::config::Settings;
 use crate::config::settings::ListenerSettings;
@@ -11,9 +13,11 @@ use crate::sync::schedule::Schedule;
 use crate::sync::{Engine, Handle, SyncError};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -51,6 +55,7 @@ pub struct Daemon {
     tasks: TaskTracker,
     addresses: Vec<(SocketAddr, bool)>,
     schedules: Vec<Handle>,
+    server: Arc<ldap::Server>,
     writer: Writer,
 }
 
@@ -91,12 +96,23 @@ impl Daemon {
         for schedule in schedules {
             tasks.spawn(schedule.run(stop.clone()));
         }
-        let daemon = Daemon { stop, tasks, addresses, schedules: handles, writer };
-        daemon.spawn_admin(admin, settings, server);
+        let daemon = Daemon { stop, tasks, addresses, schedules: handles, server, writer };
+        daemon.spawn_admin(admin, settings);
         Ok(daemon)
     }
 
-    fn spawn_admin(&self, admin: Listening, settings: &Settings, server: Arc<ldap::Server>) {
+    /// Loads accounts, profiles and certificates anew on SIGHUP, and when the file that
+    /// `settings` come from changes or one that it names.
+    pub fn watch(&self, config: &Path, settings: &Settings) -> std::io::Result<()> {
+        let hangup = signal(SignalKind::hangup())?;
+        let (config, settings) = (config.to_owned(), settings.clone());
+        let server = Arc::clone(&self.server);
+        self.tasks.spawn(reload::run(config, settings, server, hangup, self.stop.clone()));
+        Ok(())
+    }
+
+    fn spawn_admin(&self, admin: Listening, settings: &Settings) {
+        let server = Arc::clone(&self.server);
         let facts = Facts {
             reader: self.writer.reader(),
             schedules: self.schedules.clone(),

@@ -78,11 +78,11 @@ impl Connection {
 
     /// How many octets of output may wait to be sent before searches pause.
     fn room(&self) -> usize {
-        self.session.limits(&self.server).output
+        self.session.limits().output
     }
 
     fn waiting(&mut self) -> Result<Waiting, Malformed> {
-        let largest = self.session.largest_request(&self.server);
+        let largest = self.session.largest_request();
         let (header, len) = match frame::next(&self.input, largest)? {
             Framed::Whole { header, value } => (header, header + value),
             Framed::Partial { needed } => {
@@ -101,7 +101,7 @@ impl Connection {
         if self.running.iter().any(|cursor| cursor.id == id) {
             return Err(op.malformed("message id of a request under way"));
         }
-        let full = self.running.len() >= self.session.limits(&self.server).operations;
+        let full = self.running.len() >= self.session.limits().operations;
         Ok(match op.tag {
             // RFC 4511 4.2.1: "Before processing a BindRequest, all uncompleted operations
             // MUST either complete or be abandoned."
@@ -155,7 +155,7 @@ impl Connection {
     /// RFC 4511 4.11: the server "abandons the operation identified by the messageID".
     /// Looks for that, and for an unbind, in requests that wait for room or for their turn.
     fn look_ahead(&mut self) -> Option<End> {
-        let largest = self.session.largest_request(&self.server);
+        let largest = self.session.largest_request();
         loop {
             let rest = self.input.get(self.scanned..).unwrap_or_default();
             let Ok(Framed::Whole { header, value }) = frame::next(rest, largest) else {

@@ -6,6 +6,7 @@ use super::projection::Projection;
 use super::scope::Region;
 use super::sort::{SortPosition, Sorted};
 use super::test::Test;
+use super::visible::Visible;
 use crate::directory::schema;
 use crate::ldap::server::Server;
 use crate::ldap::slice::Slice;
@@ -29,6 +30,8 @@ pub(crate) struct Cursor {
     pub(crate) feed: Feed,
     /// Where candidates must lie.
     pub(crate) region: Region,
+    /// Where they must lie to be seen by this client.
+    pub(crate) visible: Visible,
     /// What candidates must pass; `None` where all match.
     pub(crate) test: Option<Test>,
     /// What is returned of them.
@@ -222,11 +225,14 @@ impl Cursor {
     }
 
     fn wants(&self, entry: &StoredEntry<'_>) -> Result<bool, ReadError> {
-        let identity = match self.region {
-            Region::Everything => None,
+        let identity = match (&self.region, &self.visible) {
+            (Region::Everything, Visible::Everywhere) => None,
             _ => Some(entry.view().identity()),
         };
-        let holds = |identity| self.region.holds(&self.snapshot, entry.number(), &identity);
+        let holds = |identity| {
+            self.region.holds(&self.snapshot, entry.number(), &identity)
+                && self.visible.holds(&self.snapshot, entry.number(), &identity)
+        };
         if !identity.is_none_or(holds) {
             return Ok(false);
         }

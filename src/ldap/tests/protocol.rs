@@ -4,6 +4,7 @@ use super::world::{BASE, World, settings};
 use crate::config::settings::LdapSettings;
 use crate::ldap::tests::world::{replica, small};
 use crate::ldap::wire::samples::{bind, control, message, search, tlv};
+use std::sync::Arc;
 
 fn everything() -> Vec<u8> {
     search(BASE, 2, "(objectClass=*)", &["1.1"])
@@ -53,7 +54,7 @@ async fn binds_answer_as_the_rfc_and_clients_expect() {
 
 #[tokio::test]
 async fn anonymous_search_can_be_allowed() {
-    let settings = LdapSettings { anonymous_search: true, ..settings() };
+    let settings = LdapSettings { anonymous: Some(Arc::default()), ..settings() };
     let world = World::start(&settings, replica(small()), false).await;
     assert_eq!(world.connect().await.find("(cn=ada lind)").await.0, ["uid=ada"]);
 }

@@ -175,6 +175,34 @@ async fn too_many_connections_are_turned_away() {
 }
 
 #[tokio::test]
+async fn one_address_has_its_share_of_the_connections() {
+    let mut settings = settings();
+    settings.limits.connections_per_address = 2;
+    let world = World::start(&settings, replica(small()), false).await;
+    let first = world.bound().await;
+    let _second = world.bound().await;
+    let mut third = world.connect().await;
+    let notice = third.next().await.unwrap();
+    assert_eq!((notice.id, notice.code()), (0, 51));
+    assert!(notice.texts()[1].contains("this address"));
+    assert_eq!(third.next().await, None);
+    drop(first);
+    while world.server.counts().open > 1 {
+        tokio::task::yield_now().await;
+    }
+    let mut fourth = world.connect().await;
+    assert_eq!(fourth.ask(&who_am_i()).await.code(), 0);
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_ends_the_connection() {
+    let (mut settings, _dir) = tls_settings();
+    settings.limits.tls_handshake = Duration::from_millis(20);
+    let world = World::start(&settings, replica(small()), true).await;
+    assert_eq!(world.connect().await.next().await, None);
+}
+
+#[tokio::test]
 async fn a_request_may_be_larger_after_a_bind() {
     let world = World::small().await;
     let long = format!("(mail={})", "x".repeat(100_000));
