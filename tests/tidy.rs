@@ -54,6 +54,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("reqwest", &["graph", "cli"]),
     ("ldap3_proto", &["ldap"]),
     ("tokio_rustls", &["ldap"]),
+    ("webpki", &["ldap"]),
+    ("ipnet", &["config", "ldap"]),
     ("rustls::server", &["ldap"]),
     ("rustls::ServerConfig", &["ldap"]),
     ("toml", &["config"]),

@@ -258,8 +258,8 @@ impl Accounts {
         Checked::Right
     }
 
-    /// Unknown names are not told: people type their password there.
-    fn failed(&self, account: Option<&Account>, attempt: Attempt, now: Instant) {
+    /// Counts a wrong password. Unknown names are not told: people type their password there.
+    pub(crate) fn failed(&self, account: Option<&Account>, attempt: Attempt, now: Instant) {
         let Some(failures) = self.desk.throttle.failed(attempt, now) else { return };
         let Some(passed_over) = self.desk.complaints.admit(now) else { return };
         let account = account.map_or("(unknown)", |account| account.name());
