@@ -81,7 +81,7 @@ impl<'s> Batch<'s> {
         room: usize,
     ) -> Verdict {
         session.refresh(self.server);
-        let limits = session.limits();
+        let limits = &self.server.limits;
         let request = match request::decode(received.contents, received.header, limits) {
             Ok(request) => request,
             Err(refusal) => return self.refuse(session, &refusal, out),

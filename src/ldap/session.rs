@@ -6,7 +6,6 @@ use super::certificate::Shown;
 use super::profile::{Allowance, Attributes, Profile};
 use super::server::Server;
 use super::wire::response::Outcome;
-use crate::config::settings::LimitSettings;
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
 use ldap3_proto::LdapResultCode;
@@ -140,11 +139,6 @@ impl Session {
     /// How much the client may take.
     pub(crate) fn limits(&self) -> &Allowance {
         &self.limits
-    }
-
-    /// What the client may take.
-    pub(crate) fn limits<'s>(&self, server: &'s Server) -> &'s LimitSettings {
-        &server.limits
     }
 
     /// Largest request, in octets.

@@ -86,7 +86,7 @@ async fn client() -> Client {
         listeners: Vec::new(),
         tls: None,
         accounts: Vec::new(),
-        anonymous_search: true,
+        anonymous: Some(std::sync::Arc::default()),
         limits: LimitSettings::default(),
     };
     let reader = world.writer().reader();

@@ -78,11 +78,11 @@ impl Connection {
 
     /// How many octets of output may wait to be sent before searches pause.
     fn room(&self) -> usize {
-        self.session.limits().output
+        self.server.limits.output
     }
 
     fn waiting(&mut self) -> Result<Waiting, Malformed> {
-        let largest = self.session.largest_request();
+        let largest = self.session.largest_request(&self.server);
         let (header, len) = match frame::next(&self.input, largest)? {
             Framed::Whole { header, value } => (header, header + value),
             Framed::Partial { needed } => {
@@ -155,7 +155,7 @@ impl Connection {
     /// RFC 4511 4.11: the server "abandons the operation identified by the messageID".
     /// Looks for that, and for an unbind, in requests that wait for room or for their turn.
     fn look_ahead(&mut self) -> Option<End> {
-        let largest = self.session.largest_request();
+        let largest = self.session.largest_request(&self.server);
         loop {
             let rest = self.input.get(self.scanned..).unwrap_or_default();
             let Ok(Framed::Whole { header, value }) = frame::next(rest, largest) else {

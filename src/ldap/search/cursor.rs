@@ -32,6 +32,8 @@ pub(crate) struct Cursor {
     pub(crate) region: Region,
     /// Where they must lie to be seen by this client.
     pub(crate) visible: Visible,
+    /// Where entries must lie to have a part in what is made of several.
+    pub(crate) known: Visible,
     /// What candidates must pass; `None` where all match.
     pub(crate) test: Option<Test>,
     /// What is returned of them.
@@ -212,7 +214,11 @@ impl Cursor {
                     return stop(Pause::End(Outcome::new(code, "size limit exceeded"), None));
                 }
                 let around = (&*snapshot, schema::standard());
-                self.projection.write(out, self.id, &entry, around, &|_| true)?;
+                let counts = |other: &StoredEntry<'_>| {
+                    let identity = other.view().identity();
+                    self.known.holds(&snapshot, other.number(), &identity)
+                };
+                self.projection.write(out, self.id, &entry, around, &counts)?;
                 self.returned += 1;
                 self.size_left -= 1;
                 if let Some(Page { left: Some(left), .. }) = &mut self.page {

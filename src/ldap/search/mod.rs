@@ -153,13 +153,17 @@ fn try_begin(
         projection.restrict(readable);
     }
     let items = wishes.matched_values.as_ref();
-    let most = session.limits().candidates;
+    let most = server.limits.candidates;
     Ok(Begun::Entries(Cursor {
         id,
         snapshot: Arc::clone(snapshot),
         feed,
         region,
         visible,
+        known: match projection.constructs() {
+            true => Visible::of(session, snapshot)?,
+            false => Visible::Everywhere,
+        },
         test,
         projection: projection.matching(items.map(|items| items.iter().map(bind).collect())),
         candidates_left: if most == 0 { u32::MAX } else { most },

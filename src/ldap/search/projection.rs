@@ -72,6 +72,11 @@ impl Projection {
         Projection { matched: items, ..self }
     }
 
+    /// Whether an attribute is asked for that is made of several entries.
+    pub(crate) fn constructs(&self) -> bool {
+        !self.constructed.is_empty()
+    }
+
     fn name(
         &mut self,
         description: &[u8],

@@ -54,6 +54,14 @@ impl Visible {
         Ok(Visible::Below(numbers))
     }
 
+    /// All that a client may see.
+    pub(crate) fn of(session: &Session, snapshot: &Snapshot) -> Result<Self, NoRegion> {
+        if session.bases().is_empty() {
+            return Ok(Visible::Everywhere);
+        }
+        Self::resolve(session, snapshot, &DnKey::default(), false)
+    }
+
     /// Whether an entry lies there.
     pub(crate) fn holds(&self, snapshot: &Snapshot, number: Number, identity: &Identity) -> bool {
         let Visible::Below(bases) = self else { return true };
