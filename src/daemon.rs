@@ -66,6 +66,7 @@ impl Daemon {
     /// Starts everything. Searches are answered from the stored copy at once; Graph is
     /// not needed for that.
     pub async fn start(settings: &Settings) -> Result<Daemon, StartError> {
+        allow_open_files(settings.ldap.limits.connections);
         let writer = replica::open(&settings.replica)?;
         retire(&writer, settings)?;
         let stop = CancellationToken::new();
@@ -208,4 +209,21 @@ fn counts(server: &ldap::Server) -> Value {
         "malformed": counts.malformed,
         "operations": operations,
     })
+}
+
+/// Many systems start a process with leave for 1,024 open files, and with leave to ask for
+/// more: a connection is one.
+fn allow_open_files(connections: usize) {
+    /// The replica, listeners, Graph.
+    const OTHERS: u64 = 64;
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed < wanted => tracing::warn!(
+            allowed,
+            wanted,
+            "ldap.limits.connections: the system allows fewer open files; raise LimitNOFILE, or lower the limit"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
 }

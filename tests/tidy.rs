@@ -56,6 +56,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["ldap"]),
     ("webpki", &["ldap"]),
     ("ipnet", &["config", "ldap"]),
+    ("rlimit", &["daemon"]),
     ("rustls::server", &["ldap"]),
     ("rustls::ServerConfig", &["ldap"]),
     ("toml", &["config"]),

@@ -19,6 +19,7 @@ pub(super) fn read(table: &Table<'_>, connections: &[ConnectionSettings]) -> Lda
     let listeners = listeners(table, tls.is_some());
     let profiles = profile::read(table, connections);
     let anonymous = anonymous(table, &profiles);
+    let active_directory = table.or("active_directory", false, |value| value.boolean());
     let has_client_ca = tls.as_ref().is_some_and(|(_, has_client_ca)| *has_client_ca);
     let accounts = account::read(table, &profiles, has_client_ca);
     let limits = table.section("limits", limits::read);
@@ -28,7 +29,7 @@ pub(super) fn read(table: &Table<'_>, connections: &[ConnectionSettings]) -> Lda
         table.report.warning(&table.own_place(), Trouble::new(message, remedy));
     }
     let tls = tls.and_then(|(tls, _)| tls);
-    LdapSettings { listeners, tls, accounts, anonymous, limits }
+    LdapSettings { listeners, tls, accounts, anonymous, active_directory, limits }
 }
 
 /// `anonymous_search = true` is the profile of everything, `anonymous` names another.

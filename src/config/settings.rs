@@ -90,6 +90,8 @@ pub struct LdapSettings {
     /// What clients that have not bound may see beside the root DSE and the schema;
     /// `None` for nothing.
     pub anonymous: Option<Arc<ProfileSettings>>,
+    /// Whether the root DSE claims to be an Active Directory domain controller.
+    pub active_directory: bool,
     /// `[ldap.limits]`
     pub limits: LimitSettings,
 }

@@ -230,6 +230,9 @@ impl Connection {
         if let Poll::Ready(end) = self.watch.poll(cx, !all_sent, busy, self.requests) {
             return Poll::Ready(Err(end));
         }
+        if goal == Goal::Room && self.has_expired() {
+            return Poll::Ready(Ok(()));
+        }
         if self.watch.is_quiet() {
             self.release();
         }

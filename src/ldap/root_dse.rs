@@ -17,10 +17,21 @@ const TRUE_FALSE_FILTERS: &str = "1.3.6.1.4.1.4203.1.5.3";
 /// `@class` in attribute lists (RFC 4529).
 const CLASS_ATTRIBUTES: &str = "1.3.6.1.4.1.4203.1.5.2";
 
+/// What clients recognise Active Directory by (MS-ADTS 3.1.1.3.4.3): that it is one, and of
+/// Windows Server 2003, 2008 and 2008 R2 at least.
+const CAPABILITIES: [&str; 4] = [
+    "1.2.840.113556.1.4.800",
+    "1.2.840.113556.1.4.1670",
+    "1.2.840.113556.1.4.1935",
+    "1.2.840.113556.1.4.2080",
+];
+/// The functional level of Windows Server 2016 (MS-ADTS 6.1.4.2).
+const LEVEL: &str = "7";
+
 /// Makes the root DSE for a connection. Nothing is listed that is not implemented:
 /// clients choose the best mechanism, control and extension they find here.
 pub(crate) fn make(server: &Server, session: &Session, snapshot: &Snapshot) -> Generated {
-    let mut entry = Generated { dn: "", attributes: Vec::with_capacity(20) };
+    let mut entry = Generated { dn: "", attributes: Vec::with_capacity(24) };
     // Clients take the first of these for their base, so it must not be another's.
     let shown = snapshot
         .contexts()
@@ -46,6 +57,13 @@ pub(crate) fn make(server: &Server, session: &Session, snapshot: &Snapshot) -> G
     entry.add("currentTime", Timestamp::try_from((server.clock)()).map(generalized_time).ok());
     entry.add("highestCommittedUSN", [snapshot.sequence().to_string()]);
     entry.add("isGlobalCatalogReady", [if published { "TRUE" } else { "FALSE" }]);
+    if server.active_directory {
+        entry.add("supportedCapabilities", CAPABILITIES);
+        for name in ["domainFunctionality", "forestFunctionality", "domainControllerFunctionality"]
+        {
+            entry.add(name, [LEVEL]);
+        }
+    }
     entry
 }
 

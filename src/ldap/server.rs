@@ -48,6 +48,8 @@ pub struct Server {
     pub(crate) reader: Reader,
     access: ArcSwap<Access>,
     pub(crate) limits: LimitSettings,
+    /// Whether the root DSE claims to be a domain controller's.
+    pub(crate) active_directory: bool,
     pub(crate) clock: Clock,
     /// The machine's name, for the root DSE; may be empty.
     pub(crate) host: String,
@@ -76,6 +78,7 @@ impl Server {
             bases: bases.collect(),
             access: ArcSwap::from_pointee(Access::new(settings, &settings.limits, None)?),
             limits: settings.limits.clone(),
+            active_directory: settings.active_directory,
             clock,
             host: host_name(),
             schema_entry: schema_entry::make(),

@@ -87,6 +87,7 @@ async fn client() -> Client {
         tls: None,
         accounts: Vec::new(),
         anonymous: Some(std::sync::Arc::default()),
+        active_directory: false,
         limits: LimitSettings::default(),
     };
     let reader = world.writer().reader();

@@ -167,6 +167,7 @@ async fn unknown_is_not_absent() {
         tls: None,
         accounts: Vec::new(),
         anonymous: Some(Default::default()),
+        active_directory: false,
         limits: LimitSettings::default(),
     };
     let server = entraldap::ldap::Server::new(

@@ -110,21 +110,24 @@ impl Cursor {
         let pause = self.feed_on(&mut feed, out, room, slice);
         self.feed = feed;
         match pause {
-            Ok(Pause::Slice | Pause::Full) => Step::More,
-            Ok(Pause::End(outcome, cookie)) => {
-                let cookie = cookie.or(self.page.as_ref().map(|_| Vec::new()));
-                let extras = DoneExtras { cookie, sorted: self.sorted.take() };
-                response::search_done(out, self.id, &outcome, &extras);
-                let success = outcome.code == LdapResultCode::Success;
-                server.counters.searched(u64::from(self.returned), success);
-                Step::Done(outcome.code)
-            }
+            Ok(pause) => self.finish(server, out, pause),
             Err(error) => {
                 let outcome = server.unreadable(&error);
                 response::search_done(out, self.id, &outcome, &DoneExtras::default());
                 Step::Done(outcome.code)
             }
         }
+    }
+
+    /// Writes the result, if this is the end.
+    fn finish(&mut self, server: &Server, out: &mut Vec<u8>, pause: Pause) -> Step {
+        let Pause::End(outcome, cookie) = pause else { return Step::More };
+        let cookie = cookie.or(self.page.as_ref().map(|_| Vec::new()));
+        let extras = DoneExtras { cookie, sorted: self.sorted.take() };
+        response::search_done(out, self.id, &outcome, &extras);
+        let success = outcome.code == LdapResultCode::Success;
+        server.counters.searched(u64::from(self.returned), success);
+        Step::Done(outcome.code)
     }
 
     /// Walks on from where the last step stopped.
@@ -245,7 +248,13 @@ impl Cursor {
         self.test.as_ref().map_or(Ok(true), |test| test.passes(entry))
     }
 
-    fn is_late(&self) -> bool {
+    /// Ends the search because its time is over.
+    pub(crate) fn expire(&mut self, server: &Server, out: &mut Vec<u8>) {
+        self.finish(server, out, late());
+    }
+
+    /// Whether the time limit is exceeded.
+    pub(crate) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

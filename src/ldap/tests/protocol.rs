@@ -59,6 +59,25 @@ async fn anonymous_search_can_be_allowed() {
     assert_eq!(world.connect().await.find("(cn=ada lind)").await.0, ["uid=ada"]);
 }
 
+/// Clients that find these expect a domain controller; others look for nothing else.
+#[tokio::test]
+async fn active_directory_is_claimed_only_where_the_switch_says_so() {
+    let settings = LdapSettings { active_directory: true, ..settings() };
+    let world = World::start(&settings, replica(small()), false).await;
+    let mut client = world.connect().await;
+    let op = search("", 0, "(objectClass=*)", &[]);
+    let (entries, _) = client.entries(&message(b"\x02", &op, &[])).await;
+    let attributes = entries[0].attributes();
+    let values = |name: &str| {
+        attributes.iter().find(|(own, _)| own == name).map(|(_, values)| values.clone())
+    };
+    let capabilities = values("supportedCapabilities").unwrap();
+    assert!(capabilities.contains(&"1.2.840.113556.1.4.800".to_owned()));
+    // LDAP signing and sealing (.1791) is not there.
+    assert!(!capabilities.contains(&"1.2.840.113556.1.4.1791".to_owned()));
+    assert_eq!(values("domainControllerFunctionality"), Some(vec!["7".to_owned()]));
+}
+
 #[tokio::test]
 async fn the_root_dse_and_the_schema_are_open_and_complete_for_every_list() {
     let world = World::small().await;

@@ -214,3 +214,23 @@ async fn a_request_may_be_larger_after_a_bind() {
     let notice = anonymous.next().await.unwrap();
     assert_eq!((notice.id, notice.code()), (0, 2));
 }
+
+/// A reader that takes an octet now and then does not hold an old state for ever.
+#[tokio::test]
+async fn a_search_that_is_read_too_slowly_ends_at_its_time_limit() {
+    let mut settings = settings();
+    settings.limits.time = Duration::from_millis(30);
+    settings.limits.write_stall = Duration::from_secs(600);
+    let world = World::start(&settings, replica(large()), false).await;
+    let mut client = world.bound().await;
+    client.send(&message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[])).await;
+    let ended = |counts: &crate::ldap::Counts| {
+        counts
+            .operations
+            .iter()
+            .any(|(kind, code, _)| *kind == crate::ldap::OperationKind::Search && *code == 3)
+    };
+    while !ended(&world.server.counts()) {
+        tokio::task::yield_now().await;
+    }
+}

@@ -183,6 +183,7 @@ pub(super) fn settings() -> LdapSettings {
         tls: None,
         accounts: vec![account("gw", &cheap_hash("pw"))],
         anonymous: None,
+        active_directory: false,
         limits: LimitSettings {
             pdu_before_bind: 64 * 1024,
             pdu_after_bind: 1024 * 1024,

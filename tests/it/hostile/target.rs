@@ -100,6 +100,7 @@ pub fn settings() -> LdapSettings {
         tls: None,
         accounts: vec![account("gw", "pw"), account("other", "word")],
         anonymous: None,
+        active_directory: false,
         limits: LimitSettings::default(),
     }
 }
