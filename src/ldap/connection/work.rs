@@ -47,7 +47,7 @@ impl Connection {
                     if let Some(next) = self.obey(verdict) {
                         return next;
                     }
-                    if batch.slice.spent() {
+                    if batch.slice.spent(1) {
                         return Next::Yield;
                     }
                     continue;
