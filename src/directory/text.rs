@@ -10,9 +10,10 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return squeeze(text.bytes().map(|b| char::from(b.to_ascii_lowercase())), text.len());
     }
+    let mapped = mapped(text);
     // Folding can undo normalisation and the reverse, so both are applied twice
     // (Unicode, "NFKC_Casefold" by definition D146).
-    let once: String = caseless::default_case_fold_str(&text.nfkc().collect::<String>());
+    let once: String = caseless::default_case_fold_str(&mapped.nfkc().collect::<String>());
     let twice: String = caseless::default_case_fold_str(&once.nfkc().collect::<String>());
     let len = twice.len();
     squeeze(twice.nfkc(), len)
@@ -23,7 +24,13 @@ pub fn prepare_exact(text: &str) -> String {
     if text.is_ascii() {
         return squeeze(text.chars(), text.len());
     }
-    squeeze(text.nfkc(), text.len())
+    squeeze(mapped(text).nfkc(), text.len())
+}
+
+/// RFC 4518 2: characters are mapped to nothing before the rest is normalised, so that
+/// what stood on their two sides can be composed.
+fn mapped(text: &str) -> String {
+    text.chars().filter(|c| is_space(*c) || !is_mapped_to_nothing(*c)).collect()
 }
 
 /// As [`fold`] for a piece of a substrings assertion: spaces at its ends are kept
@@ -78,6 +85,8 @@ mod tests {
         assert_eq!(fold("e\u{301}"), fold("É"));
         assert_eq!(fold("zero\u{200b}width\u{a0}space"), "zerowidth space");
         assert_ne!(fold("Müller"), fold("Muller"));
+        assert_eq!(fold("e\u{ad}\u{301}"), fold("É"));
+        assert_eq!(prepare_exact("e\u{ad}\u{301}"), "é");
     }
 
     #[test]

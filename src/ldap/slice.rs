@@ -20,9 +20,13 @@ impl Slice {
         Slice { start: now, units: 0 }
     }
 
-    /// Counts a unit of work, and says whether it was the last.
-    pub(crate) fn spent(&mut self) -> bool {
-        self.units += 1;
-        self.units.is_multiple_of(UNITS_PER_CLOCK) && self.start.elapsed() >= LONGEST
+    /// Counts units of work, and says whether they were the last.
+    pub(crate) fn spent(&mut self, units: u32) -> bool {
+        self.units = self.units.saturating_add(units);
+        if self.units < UNITS_PER_CLOCK {
+            return false;
+        }
+        self.units = 0;
+        self.start.elapsed() >= LONGEST
     }
 }

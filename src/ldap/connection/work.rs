@@ -52,7 +52,7 @@ impl Connection {
                     if let Some(next) = self.obey(verdict) {
                         return next;
                     }
-                    if batch.slice.spent() {
+                    if batch.slice.spent(1) {
                         // Not even its own client's lookups may keep a search from its end.
                         self.resume_first(&mut batch, room);
                         return Next::Yield;

@@ -176,6 +176,7 @@ impl Cursor {
         slice: &mut Slice,
     ) -> Result<Walked, ReadError> {
         let snapshot = Arc::clone(&self.snapshot);
+        let parts = self.test.as_ref().map_or(1, Test::parts);
         let mut count = 0;
         for number in numbers {
             let stop = |pause| Ok(Walked { pause: Some(pause), count, stopped_at: number });
@@ -183,7 +184,7 @@ impl Cursor {
                 return stop(Pause::Full);
             }
             // At least one candidate is looked at in each step.
-            if count > 0 && slice.spent() {
+            if count > 0 && slice.spent(parts) {
                 return stop(Pause::Slice);
             }
             if count.is_multiple_of(CANDIDATES_PER_CLOCK) && self.is_late() {

@@ -133,7 +133,7 @@ fn try_begin(
         false => Predicate::Undefined,
     };
     let limits = Limits::of(server, session, request, wishes).map_err(NoRegion::Answer)?;
-    let (candidates, region, test) = candidates(predicate, region, snapshot)?;
+    let (candidates, region, test) = candidates(predicate, region, snapshot, None)?;
     let (feed, sorted) = match order(wishes, session, Some(&candidates))? {
         Ordered::As(order) => {
             let from = limits.sorted.map(|position| (limits.next, position));
@@ -188,12 +188,12 @@ pub(crate) fn asserts(
     key: &DnKey,
     session: &Session,
     snapshot: &Snapshot,
-) -> Result<bool, ReadError> {
+) -> Result<bool, NoRegion> {
     let Some(number) = snapshot.number(key)? else { return Ok(false) };
     let entry = snapshot.entry(number)?.ok_or_else(|| damaged("an entry that has a name"))?;
     let may_test = |attribute| session.may_test(attribute);
     let predicate = Predicate::bind(filter, schema::standard(), &may_test);
-    test::Test::new(predicate, snapshot)?.passes(&entry)
+    Ok(test::Test::new(predicate, snapshot)?.passes(&entry)?)
 }
 
 /// In which order entries are returned.
@@ -227,19 +227,22 @@ fn order(
     if sort.critical { Err(NoRegion::Unsortable(refused)) } else { Ok(Ordered::No(Some(refused))) }
 }
 
-/// The candidates, what they must be checked against, and how.
+/// The candidates, what they must be checked against, and how. `budget` is the usual one
+/// where it is not given.
 fn candidates(
     predicate: Predicate,
     region: Region,
     snapshot: &Snapshot,
-) -> Result<(Ids, Region, Option<test::Test>), ReadError> {
+    budget: Option<plan::Budget>,
+) -> Result<(Ids, Region, Option<test::Test>), NoRegion> {
     let test = |predicate| test::Test::new(predicate, snapshot).map(Some);
     // A search of named entries reads them; no index is asked.
     if let Region::These(ids) = region {
         let test = if always_true(&predicate) { None } else { test(predicate)? };
         return Ok((ids, Region::Everything, test));
     }
-    let found = plan::matching(&predicate, snapshot)?;
+    let budget = budget.map_or_else(|| plan::Budget::new(snapshot), Ok)?;
+    let found = plan::matching(&predicate, snapshot, &budget)?;
     if found.is_none() {
         return Ok((Ids::default(), region, None));
     }
@@ -324,10 +327,15 @@ impl Limits {
     }
 }
 
-/// The numbers that a search of everything finds, for tests.
+/// The numbers that a search of everything finds, with so many lookups, for tests.
 #[cfg(test)]
-pub(crate) fn found_by_plan(predicate: Predicate, snapshot: &Snapshot) -> Vec<u32> {
-    let (ids, _, test) = candidates(predicate, Region::Everything, snapshot).unwrap();
+pub(crate) fn found_by_plan(
+    predicate: Predicate,
+    snapshot: &Snapshot,
+    lookups: Option<u64>,
+) -> Vec<u32> {
+    let budget = lookups.map(plan::Budget::of);
+    let (ids, _, test) = candidates(predicate, Region::Everything, snapshot, budget).unwrap();
     let passes = |number: &u32| {
         let entry = snapshot.entry(*number).unwrap().unwrap();
         test.as_ref().is_none_or(|test| test.passes(&entry).unwrap())

@@ -3,10 +3,12 @@
 
 use super::ReadError;
 use crate::directory::attribute::{AttributeId, Syntax};
+use crate::directory::filter::Substrings;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::replica::ids::Ids;
 use crate::replica::reader::Snapshot;
+use std::cell::Cell;
 use std::ops::Bound;
 
 /// A set of entries: those listed, or all but those listed.
@@ -81,57 +83,121 @@ impl Found {
     }
 }
 
+/// How much may be looked up for one search, in rows of an index. It is done in one go,
+/// so a filter of thousands of ranges would keep a thread busy for minutes. When it is
+/// spent, the rest of the filter is left to the test of each candidate, which pauses for
+/// others and has limits.
+pub(crate) struct Budget {
+    left: Cell<u64>,
+    entries: u64,
+}
+
+impl Budget {
+    /// Enough to look at every entry a few times.
+    pub(crate) fn new(snapshot: &Snapshot) -> Result<Self, ReadError> {
+        let entries = snapshot.len()?;
+        Ok(Budget { left: Cell::new(100_000 + 4 * entries), entries })
+    }
+
+    /// So many lookups.
+    #[cfg(test)]
+    pub(crate) fn of(lookups: u64) -> Self {
+        Budget { left: Cell::new(lookups), entries: 0 }
+    }
+
+    /// Whether nothing more should be looked up.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left.get() == 0
+    }
+
+    /// Roughly what a lookup has cost. Rows of a range are merged one by one; keys that a
+    /// test does not pick are skipped, and whole sets copied, many times as fast.
+    fn spend(&self, leaf: &Predicate, found: &Found) {
+        let len = found.ids.len() as u64;
+        let rows = match leaf {
+            Predicate::GreaterOrEqual(..) | Predicate::LessOrEqual(..) => len,
+            Predicate::Substrings(id, pieces) if by_grams(*id, pieces) => len / 128 + 8,
+            Predicate::Substrings(..) | Predicate::AllBits(..) | Predicate::AnyBits(..) => {
+                len + self.entries / 8
+            }
+            Predicate::InChain(..) => 4 * len,
+            _ => len / 128,
+        };
+        self.left.set(self.left.get().saturating_sub(rows + 1));
+    }
+}
+
 /// A superset of the entries that `predicate` is true of; all of them are where it is exact.
-pub(crate) fn matching(predicate: &Predicate, snapshot: &Snapshot) -> Result<Found, ReadError> {
-    decide(predicate, true, snapshot)
+pub(crate) fn matching(
+    predicate: &Predicate,
+    snapshot: &Snapshot,
+    budget: &Budget,
+) -> Result<Found, ReadError> {
+    Plan { snapshot, budget }.decide(predicate, true)
 }
 
-/// A superset of the entries of which `predicate` is `truth`. Three values need both
-/// sides: an entry of which a part is Undefined is in neither set.
-fn decide(predicate: &Predicate, truth: bool, snapshot: &Snapshot) -> Result<Found, ReadError> {
-    match predicate {
-        Predicate::Not(inner) => decide(inner, !truth, snapshot),
-        Predicate::Undefined => Ok(Found::none()),
-        Predicate::And(list) if truth => all_of(list, truth, snapshot),
-        Predicate::Or(list) if !truth => all_of(list, truth, snapshot),
-        Predicate::And(list) | Predicate::Or(list) => any_of(list, truth, snapshot),
-        leaf if truth => lookup(leaf, snapshot),
-        leaf => Ok(lookup(leaf, snapshot)?.not()),
-    }
+struct Plan<'s> {
+    snapshot: &'s Snapshot,
+    budget: &'s Budget,
 }
 
-fn all_of(list: &[Predicate], truth: bool, snapshot: &Snapshot) -> Result<Found, ReadError> {
-    let mut order: Vec<(u8, &Predicate)> = list.iter().map(|p| (rank(p, truth), p)).collect();
-    order.sort_by_key(|(rank, _)| *rank);
-    let mut left = order.len();
-    let mut found = Found::all(true);
-    for (_, inner) in order {
-        if found.is_none() {
-            break;
+impl Plan<'_> {
+    /// A superset of the entries of which `predicate` is `truth`. Three values need both
+    /// sides: an entry of which a part is Undefined is in neither set.
+    fn decide(&self, predicate: &Predicate, truth: bool) -> Result<Found, ReadError> {
+        match predicate {
+            Predicate::Not(inner) => self.decide(inner, !truth),
+            Predicate::Undefined => Ok(Found::none()),
+            Predicate::And(list) if truth => self.all_of(list, truth),
+            Predicate::Or(list) if !truth => self.all_of(list, truth),
+            Predicate::And(list) | Predicate::Or(list) => self.any_of(list, truth),
+            leaf if truth => self.lookup(leaf),
+            leaf => Ok(self.lookup(leaf)?.not()),
         }
-        if found.few() {
-            // The rest is left to the test of each candidate.
-            found.exact = false;
-            break;
-        }
-        found = found.and(decide(inner, truth, snapshot)?);
-        left -= 1;
     }
-    // No entry at all is certain, whatever has not been looked at.
-    found.exact |= found.is_none();
-    debug_assert!(left == 0 || !found.exact || found.is_none());
-    Ok(found)
-}
 
-fn any_of(list: &[Predicate], truth: bool, snapshot: &Snapshot) -> Result<Found, ReadError> {
-    let mut found = Found::none();
-    for inner in list {
-        found = found.or(decide(inner, truth, snapshot)?);
-        if found.is_all() && !found.exact {
-            break;
+    fn all_of(&self, list: &[Predicate], truth: bool) -> Result<Found, ReadError> {
+        let mut order: Vec<(u8, &Predicate)> = list.iter().map(|p| (rank(p, truth), p)).collect();
+        order.sort_by_key(|(rank, _)| *rank);
+        let mut left = order.len();
+        let mut found = Found::all(true);
+        for (_, inner) in order {
+            if found.is_none() {
+                break;
+            }
+            if found.few() {
+                // The rest is left to the test of each candidate.
+                found.exact = false;
+                break;
+            }
+            found = found.and(self.decide(inner, truth)?);
+            left -= 1;
         }
+        // No entry at all is certain, whatever has not been looked at.
+        found.exact |= found.is_none();
+        debug_assert!(left == 0 || !found.exact || found.is_none());
+        Ok(found)
     }
-    Ok(found)
+
+    fn any_of(&self, list: &[Predicate], truth: bool) -> Result<Found, ReadError> {
+        let mut found = Found::none();
+        for inner in list {
+            found = found.or(self.decide(inner, truth)?);
+            if found.is_all() && !found.exact {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn lookup(&self, leaf: &Predicate) -> Result<Found, ReadError> {
+        if self.budget.is_spent() {
+            return Ok(Found::all(false));
+        }
+        let found = lookup(leaf, self.snapshot)?;
+        self.budget.spend(leaf, &found);
+        Ok(found)
+    }
 }
 
 fn lookup(leaf: &Predicate, snapshot: &Snapshot) -> Result<Found, ReadError> {
@@ -221,6 +287,13 @@ fn rank_of_equality(id: AttributeId) -> u8 {
         Some(a) if NEARLY_UNIQUE.contains(&a.name) => 5,
         _ => 10,
     }
+}
+
+/// Whether an index knows which entries hold such pieces.
+fn by_grams(id: AttributeId, pieces: &Substrings) -> bool {
+    let mut all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
+    let has_index = || schema::standard().get(id).is_some_and(|found| found.substrings_index);
+    all.any(|piece| piece.len() >= 3) && has_index()
 }
 
 fn is_object_class(id: AttributeId) -> bool {

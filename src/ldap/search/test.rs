@@ -1,12 +1,15 @@
 //! Testing a candidate where the indexes alone did not decide. Pure: no clock; reads
 //! the snapshot.
 
+use super::scope::NoRegion;
 use super::{ReadError, plan};
 use crate::directory::attribute::{AttributeId, Syntax};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
+use crate::ldap::wire::response::Outcome;
 use crate::replica::ids::Ids;
 use crate::replica::reader::{Snapshot, StoredEntry};
+use ldap3_proto::LdapResultCode;
 
 /// A filter ready to be tested on many entries. What would mean walking long lists of
 /// names in each of them has been looked up once: a part that asks for membership is
@@ -14,6 +17,7 @@ use crate::replica::reader::{Snapshot, StoredEntry};
 pub(crate) struct Test {
     predicate: Predicate,
     sets: Vec<Ids>,
+    parts: u32,
 }
 
 /// Stands in a [`Predicate::InChain`] for a reference to a set.
@@ -21,10 +25,16 @@ const SET: AttributeId = AttributeId(u16::MAX);
 
 impl Test {
     /// Prepares the test.
-    pub(crate) fn new(predicate: Predicate, snapshot: &Snapshot) -> Result<Self, ReadError> {
-        let mut sets = Vec::new();
-        let predicate = resolve(predicate, snapshot, &mut sets)?;
-        Ok(Test { predicate, sets })
+    pub(crate) fn new(predicate: Predicate, snapshot: &Snapshot) -> Result<Self, NoRegion> {
+        let budget = plan::Budget::new(snapshot)?;
+        let mut resolver = Resolver { snapshot, budget, sets: Vec::new(), parts: 0 };
+        let predicate = resolver.resolve(predicate)?;
+        Ok(Test { predicate, sets: resolver.sets, parts: resolver.parts })
+    }
+
+    /// How many parts the filter has: what testing an entry costs.
+    pub(crate) fn parts(&self) -> u32 {
+        self.parts
     }
 
     /// Whether the filter is true of an entry.
@@ -40,25 +50,39 @@ impl Test {
     }
 }
 
-fn resolve(
-    predicate: Predicate,
-    snapshot: &Snapshot,
-    sets: &mut Vec<Ids>,
-) -> Result<Predicate, ReadError> {
-    let mut all = |list: Vec<Predicate>| {
-        list.into_iter().map(|inner| resolve(inner, snapshot, sets)).collect::<Result<_, _>>()
-    };
-    Ok(match predicate {
-        Predicate::And(list) => Predicate::And(all(list)?),
-        Predicate::Or(list) => Predicate::Or(all(list)?),
-        Predicate::Not(inner) => Predicate::Not(Box::new(resolve(*inner, snapshot, sets)?)),
-        leaf if is_membership(&leaf) => {
-            let at = u32::try_from(sets.len()).unwrap_or(u32::MAX);
-            sets.push(plan::matching(&leaf, snapshot)?.into_ids(snapshot)?);
-            Predicate::InChain(SET, at.to_be_bytes().to_vec())
-        }
-        leaf => leaf,
-    })
+struct Resolver<'s> {
+    snapshot: &'s Snapshot,
+    budget: plan::Budget,
+    sets: Vec<Ids>,
+    parts: u32,
+}
+
+impl Resolver<'_> {
+    fn all(&mut self, list: Vec<Predicate>) -> Result<Vec<Predicate>, NoRegion> {
+        list.into_iter().map(|inner| self.resolve(inner)).collect()
+    }
+
+    fn resolve(&mut self, predicate: Predicate) -> Result<Predicate, NoRegion> {
+        self.parts += 1;
+        Ok(match predicate {
+            Predicate::And(list) => Predicate::And(self.all(list)?),
+            Predicate::Or(list) => Predicate::Or(self.all(list)?),
+            Predicate::Not(inner) => Predicate::Not(Box::new(self.resolve(*inner)?)),
+            leaf if is_membership(&leaf) => {
+                // RFC 4511 4.1.9: adminLimitExceeded, "an operational limit".
+                if self.budget.is_spent() {
+                    let message = "too many memberships would have to be followed";
+                    let outcome = Outcome::new(LdapResultCode::AdminLimitExceeded, message);
+                    return Err(NoRegion::Answer(outcome));
+                }
+                let found = plan::matching(&leaf, self.snapshot, &self.budget)?;
+                let at = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+                self.sets.push(found.into_ids(self.snapshot)?);
+                Predicate::InChain(SET, at.to_be_bytes().to_vec())
+            }
+            leaf => leaf,
+        })
+    }
 }
 
 fn is_membership(leaf: &Predicate) -> bool {

@@ -175,6 +175,9 @@ proptest! {
             let in_chain = |id, key: &[u8]| snapshot.in_chain(id, key).unwrap().contains(*number);
             predicate.evaluate(&entry, &in_chain) == Some(true)
         }).collect();
-        prop_assert_eq!(found_by_plan(predicate, &snapshot), naive, "{}", filter);
+        for lookups in [None, Some(0), Some(1), Some(4)] {
+            let found = found_by_plan(predicate.clone(), &snapshot, lookups);
+            prop_assert_eq!(&found, &naive, "{} with {:?} lookups", filter, lookups);
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Clients that take, keep or ask for more than their share (items 34, 36 and 38).
 
 use super::octets::*;
-use super::target::{Client, PATIENCE, Target, settings};
+use super::target::{Client, PATIENCE, Target, settings, user};
 use crate::world::BASE;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
 fn dump() -> Vec<u8> {
@@ -146,5 +146,30 @@ async fn searches_that_look_at_everything() {
     target.serves().await;
     while busy.next().await.expect("a result").tag == 0x64 {}
     drop(busy);
+    target.is_well().await;
+}
+
+/// As many memberships as a request can name, each of which is followed over all groups:
+/// answered, or refused as too much, in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memberships_without_end() {
+    let target = Target::start().await;
+    let mut client = target.bound().await;
+    let groups = search(BASE, 2, &filter::equal("objectClass", "group"), &["1.1"]);
+    let (groups, _) = client.entries(&message(2, &groups)).await;
+    let chain = "1.2.840.113556.1.4.1941";
+    let follow = |dn: String| {
+        let over = |attribute| filter::extensible(chain, attribute, &dn);
+        filter::and(&[over("memberOf"), filter::not(&over("member"))])
+    };
+    let names = groups.iter().map(Answer::dn).cycle().take(1300);
+    let all = filter::or(&names.map(follow).collect::<Vec<_>>());
+    let begun = Instant::now();
+    for base in [BASE, user()] {
+        let done = client.entries(&message(3, &search(base, 2, &all, &["1.1"]))).await.1;
+        assert!(matches!(done.code(), 0 | 11), "{done:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    drop(client);
     target.is_well().await;
 }
