@@ -17,6 +17,7 @@ mod facts;
 mod faults;
 mod killed;
 mod knobs;
+mod listeners;
 mod members;
 mod names;
 mod permissions;
