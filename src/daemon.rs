@@ -1,6 +1,8 @@
 //! Builds the rooms from settings, spawns them, drains them: the only file that sees
 //! everybody.
 
+mod reload;
+
 use crate::admin::{self, Facts, Listening};
 use crate::config::Settings;
 use crate::config::settings::ListenerSettings;
@@ -11,9 +13,11 @@ use crate::sync::schedule::Schedule;
 use crate::sync::{Engine, Handle, SyncError};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -51,6 +55,7 @@ pub struct Daemon {
     tasks: TaskTracker,
     addresses: Vec<(SocketAddr, bool)>,
     schedules: Vec<Handle>,
+    server: Arc<ldap::Server>,
     writer: Writer,
 }
 
@@ -61,6 +66,7 @@ impl Daemon {
     /// Starts everything. Searches are answered from the stored copy at once; Graph is
     /// not needed for that.
     pub async fn start(settings: &Settings) -> Result<Daemon, StartError> {
+        allow_open_files(settings.ldap.limits.connections);
         let writer = replica::open(&settings.replica)?;
         retire(&writer, settings)?;
         let stop = CancellationToken::new();
@@ -91,12 +97,23 @@ impl Daemon {
         for schedule in schedules {
             tasks.spawn(schedule.run(stop.clone()));
         }
-        let daemon = Daemon { stop, tasks, addresses, schedules: handles, writer };
-        daemon.spawn_admin(admin, settings, server);
+        let daemon = Daemon { stop, tasks, addresses, schedules: handles, server, writer };
+        daemon.spawn_admin(admin, settings);
         Ok(daemon)
     }
 
-    fn spawn_admin(&self, admin: Listening, settings: &Settings, server: Arc<ldap::Server>) {
+    /// Loads accounts, profiles and certificates anew on SIGHUP, and when the file that
+    /// `settings` come from changes or one that it names.
+    pub fn watch(&self, config: &Path, settings: &Settings) -> std::io::Result<()> {
+        let hangup = signal(SignalKind::hangup())?;
+        let (config, settings) = (config.to_owned(), settings.clone());
+        let server = Arc::clone(&self.server);
+        self.tasks.spawn(reload::run(config, settings, server, hangup, self.stop.clone()));
+        Ok(())
+    }
+
+    fn spawn_admin(&self, admin: Listening, settings: &Settings) {
+        let server = Arc::clone(&self.server);
         let facts = Facts {
             reader: self.writer.reader(),
             schedules: self.schedules.clone(),
@@ -192,4 +209,21 @@ fn counts(server: &ldap::Server) -> Value {
         "malformed": counts.malformed,
         "operations": operations,
     })
+}
+
+/// Many systems start a process with leave for 1,024 open files, and with leave to ask for
+/// more: a connection is one.
+fn allow_open_files(connections: usize) {
+    /// The replica, listeners, Graph.
+    const OTHERS: u64 = 64;
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed < wanted => tracing::warn!(
+            allowed,
+            wanted,
+            "ldap.limits.connections: the system allows fewer open files; raise LimitNOFILE, or lower the limit"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
 }

@@ -28,6 +28,7 @@ impl World {
             ("admin-token", "geheim\n"),
             ("tls.crt", "-----BEGIN CERTIFICATE-----\n"),
             ("tls.key", "-----BEGIN PRIVATE KEY-----\n"),
+            ("clients-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
             ("proxy-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
         ] {
             let path = folder.path().join(name);
@@ -129,6 +130,8 @@ fn examples_in_the_example_load_too() {
     let settings = world.parse(&uncommented(&example(), commented_example)).unwrap();
     assert!(settings.ldap.tls.is_some() && settings.admin.token.is_some());
     assert_eq!(settings.ldap.accounts[0].name, "postfix");
+    assert_eq!(settings.ldap.accounts[0].profile.name, "gateway");
+    assert_eq!(settings.ldap.anonymous.unwrap().name, "addressbook");
     assert!(settings.connections[0].graph.proxy.is_some());
     assert!(settings.warnings.is_empty(), "{}", settings.warnings);
 }
@@ -145,7 +148,7 @@ fn unknown_key_is_refused_in_every_table_of_every_sample() {
             let problems = world.parse(&changed).unwrap_err();
             let [problem] = problems.list.as_slice() else { panic!("{header}: {problems}") };
             let table = header.trim_matches(['[', ']']).replace(' ', "");
-            let key = problem.key.replace("[0]", "");
+            let key = problem.key.replace("[0]", "").replace("[1]", "");
             let expected = format!("{table}.unheard_of");
             assert_eq!(key, expected.trim_start_matches('.'), "{problems}");
             assert_eq!(problem.line, line, "{problems}");

@@ -21,6 +21,9 @@ impl Arguments {
             let daemon = Daemon::start(&settings)
                 .await
                 .map_err(|error| Failure::new(Exit::No, error.to_string()))?;
+            daemon.watch(&common.config, &settings).map_err(|error| {
+                Failure::new(Exit::No, format!("SIGHUP cannot be waited for: {error}"))
+            })?;
             start::ended().await?;
             tracing::info!("ending");
             daemon.stop().await;

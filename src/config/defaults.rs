@@ -55,9 +55,10 @@ impl Default for LimitSettings {
             // A search that is given up answers nothing that a gateway can use, and the
             // time limit bounds it already: a tenant is looked through in seconds.
             candidates: 0,
-            connections: 4096,
-            // All clients behind one translated address share it.
-            connections_per_address: 512,
+            connections: 16_384,
+            // All clients behind one translated address share it, and a mail relay keeps
+            // one open in each of its processes; half is left for the others.
+            connections_per_address: 8192,
             // Above the 15 minutes that AD allows: gateways keep connections open.
             idle: Duration::from_secs(20 * MINUTE),
             first_request: Duration::from_secs(30),

@@ -1,28 +1,47 @@
 //! `[ldap]`: the front door, its certificate and who may come in.
 
 use super::distinct::Distinct;
+use super::profile::{self, Profiles};
 use super::reader::Table;
-use super::settings::{AccountSettings, LdapSettings, ListenerSettings, TlsSettings};
+use super::settings::{
+    ConnectionSettings, LdapSettings, ListenerSettings, ProfileSettings, TlsSettings,
+};
 use super::value::{Trouble, Value};
-use super::{Secret, limits, source};
-use argon2::password_hash::phc::PasswordHash;
+use super::{account, limits, source};
 use std::path::Path;
+use std::sync::Arc;
 
 const MODES: [(&str, bool); 2] = [("ldap", false), ("ldaps", true)];
 
 /// Reads the section.
-pub(super) fn read(table: &Table<'_>) -> LdapSettings {
-    let anonymous_search = table.or("anonymous_search", false, |value| value.boolean());
+pub(super) fn read(table: &Table<'_>, connections: &[ConnectionSettings]) -> LdapSettings {
     let tls = table.section_if_present("tls", tls);
     let listeners = listeners(table, tls.is_some());
-    let accounts = accounts(table);
+    let profiles = profile::read(table, connections);
+    let anonymous = anonymous(table, &profiles);
+    let active_directory = table.or("active_directory", false, |value| value.boolean());
+    let has_client_ca = tls.as_ref().is_some_and(|(_, has_client_ca)| *has_client_ca);
+    let accounts = account::read(table, &profiles, has_client_ca);
     let limits = table.section("limits", limits::read);
-    if !anonymous_search && !table.has("account") {
+    if anonymous.is_none() && !table.has("account") {
         let message = "nobody can search: there is no [[ldap.account]]";
         let remedy = "add one for each gateway, or set anonymous_search = true";
         table.report.warning(&table.own_place(), Trouble::new(message, remedy));
     }
-    LdapSettings { listeners, tls: tls.flatten(), accounts, anonymous_search, limits }
+    let tls = tls.and_then(|(tls, _)| tls);
+    LdapSettings { listeners, tls, accounts, anonymous, active_directory, limits }
+}
+
+/// `anonymous_search = true` is the profile of everything, `anonymous` names another.
+fn anonymous(table: &Table<'_>, profiles: &Profiles) -> Option<Arc<ProfileSettings>> {
+    let everything = table.or("anonymous_search", false, |value| value.boolean());
+    let named = table.optional("anonymous", |value| profiles.find(value));
+    if everything && table.has("anonymous") {
+        let message = "contradicts anonymous_search = true, which shows everything";
+        let trouble = Trouble::new(message, "remove one of them");
+        table.report.problem(&table.place("anonymous"), trouble);
+    }
+    named.or_else(|| everything.then(Arc::default))
 }
 
 fn listeners(table: &Table<'_>, tls: bool) -> Vec<ListenerSettings> {
@@ -56,7 +75,8 @@ fn listeners(table: &Table<'_>, tls: bool) -> Vec<ListenerSettings> {
     listeners.into_iter().flatten().collect()
 }
 
-fn tls(table: &Table<'_>) -> Option<TlsSettings> {
+/// The section, and whether it names a CA for clients, sound or not.
+fn tls(table: &Table<'_>) -> (Option<TlsSettings>, bool) {
     let certificate = table.required(
         "certificate",
         "write the path of a PEM file with the certificate and its chain",
@@ -70,7 +90,10 @@ fn tls(table: &Table<'_>) -> Option<TlsSettings> {
     if let Some(key) = &key {
         source::warn_if_open(table.report, &table.place("key"), key);
     }
-    Some(TlsSettings { certificate: certificate?, key: key? })
+    let client_ca = table.optional("client_ca", |value| pem(value, "CERTIFICATE-----"));
+    let files = certificate.zip(key);
+    let tls = files.map(|(certificate, key)| TlsSettings { certificate, key, client_ca });
+    (tls, table.has("client_ca"))
 }
 
 /// A PEM file with at least one block whose first line ends in `label`. Whether the
@@ -95,50 +118,4 @@ fn pem(value: &Value<'_>, label: &str) -> Result<std::path::PathBuf, Trouble> {
 
 fn read_file(path: &Path) -> std::io::Result<zeroize::Zeroizing<Vec<u8>>> {
     std::fs::read(path).map(zeroize::Zeroizing::new)
-}
-
-fn accounts(table: &Table<'_>) -> Vec<AccountSettings> {
-    let mut names = Distinct::new("account");
-    let read = |account: &Table<'_>| {
-        let name = account.required("name", "write for example name = \"postfix\"", account_name);
-        let remedy = "run entraldap hash-password and write what it prints";
-        let password_hash = account.required("password_hash", remedy, argon2id);
-        if let Some(name) = &name {
-            names.check(account.report, account.place("name"), name);
-        }
-        Some(AccountSettings { name: name?, password_hash: password_hash? })
-    };
-    table.sections("account", read).into_iter().flatten().collect()
-}
-
-/// A name that is told from a DN, from `name@domain` and from `DOMAIN\name`.
-fn account_name(value: &Value<'_>) -> Result<String, Trouble> {
-    let text = value.text()?;
-    if let Some(sign) = text.chars().find(|c| matches!(c, '\\' | '@' | ',' | '=')) {
-        let remedy = "write the bare name; clients may bind as name@domain, DOMAIN\\name or a DN";
-        return Err(Trouble::new(format!("{text:?} contains {sign:?}"), remedy));
-    }
-    if text.trim() != text {
-        let message = format!("{text:?} begins or ends with a space");
-        return Err(Trouble::new(message, "remove the spaces"));
-    }
-    Ok(text.to_owned())
-}
-
-/// A PHC string of argon2id. What stands there instead may be the password itself,
-/// so it is not repeated.
-fn argon2id(value: &Value<'_>) -> Result<Secret, Trouble> {
-    let remedy = "run entraldap hash-password and write what it prints";
-    let text = value.text()?;
-    let hash = PasswordHash::new(text)
-        .map_err(|_| Trouble::new("is not a PHC string ($argon2id$v=19$...)", remedy))?;
-    if hash.algorithm.as_str() != "argon2id" {
-        let message = format!("is made with {}, not argon2id", hash.algorithm);
-        return Err(Trouble::new(message, remedy));
-    }
-    let sound = argon2::Params::try_from(&hash).is_ok();
-    if !sound || hash.salt.is_none() || hash.hash.is_none() {
-        return Err(Trouble::new("lacks its parameters, salt or hash", remedy));
-    }
-    Ok(Secret::new(text))
 }

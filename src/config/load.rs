@@ -54,13 +54,16 @@ fn read(text: &str, report: &Report<'_>, environment: &Environment) -> Result<Se
     for error in &errors {
         report.push(syntax(error, text, report));
     }
-    Ok(Table::document(report, document.get_ref(), |table| Settings {
-        replica: table.section("replica", replica::read),
-        log: table.section("log", log::read),
-        admin: table.section("admin", |table| admin::read(table, environment)),
-        ldap: table.section("ldap", ldap::read),
-        connections: connection::read(table, environment),
-        warnings: Problems::default(),
+    Ok(Table::document(report, document.get_ref(), |table| {
+        let connections = connection::read(table, environment);
+        Settings {
+            replica: table.section("replica", replica::read),
+            log: table.section("log", log::read),
+            admin: table.section("admin", |table| admin::read(table, environment)),
+            ldap: table.section("ldap", |table| ldap::read(table, &connections)),
+            connections,
+            warnings: Problems::default(),
+        }
     }))
 }
 
@@ -90,7 +93,7 @@ mod tests {
 
     /// Keys that this process knows, as `ldap.listener[].address`.
     fn known_keys() -> Vec<String> {
-        let text = "[ldap.tls]\n[[ldap.listener]]\n[[ldap.account]]\n[admin.token]\n[[connection]]\nclient_secret = {}";
+        let text = "[ldap.tls]\n[[ldap.listener]]\n[[ldap.account]]\n[[ldap.profile]]\n[admin.token]\n[[connection]]\nclient_secret = {}";
         let report = Report::new(text);
         read(text, &report, &Environment::default()).unwrap();
         report.known().into_iter().collect()

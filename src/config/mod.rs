@@ -3,6 +3,7 @@
 //! [`load()`] gives [`Settings`] or all [`Problems`] of the file at once, each with its
 //! key, line and remedy. One file per section of the TOML file.
 
+mod account;
 mod admin;
 mod connection;
 mod defaults;
@@ -15,6 +16,7 @@ mod load;
 mod log;
 mod nearest;
 pub mod problem;
+mod profile;
 mod reader;
 mod replica;
 pub mod secret;

@@ -3,9 +3,12 @@
 use super::problem::Problems;
 pub use super::secret::SecretSource;
 use super::secret::{ProxyUrl, Secret};
+use crate::directory::attribute::AttributeId;
 use crate::directory::dn::Dn;
+use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -84,8 +87,11 @@ pub struct LdapSettings {
     pub tls: Option<TlsSettings>,
     /// `[[ldap.account]]`
     pub accounts: Vec<AccountSettings>,
-    /// Whether clients that have not bound may search below the base.
-    pub anonymous_search: bool,
+    /// What clients that have not bound may see beside the root DSE and the schema;
+    /// `None` for nothing.
+    pub anonymous: Option<Arc<ProfileSettings>>,
+    /// Whether the root DSE claims to be an Active Directory domain controller.
+    pub active_directory: bool,
     /// `[ldap.limits]`
     pub limits: LimitSettings,
 }
@@ -106,6 +112,8 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// PEM: the private key.
     pub key: PathBuf,
+    /// PEM: who signs the certificates that clients may show; `None`: none are asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[[ldap.account]]`: who may bind.
@@ -114,8 +122,57 @@ pub struct AccountSettings {
     /// Binds as `name`, `name@domain-of-the-base`, `DOMAIN\name`, or
     /// `cn=name,<base>` / `uid=name,<base>` with any number of RDNs between.
     pub name: String,
-    /// PHC string, `$argon2id$...`.
-    pub password_hash: Secret,
+    /// PHC string, `$argon2id$...`; there or `certificate` is.
+    pub password_hash: Option<Secret>,
+    /// The certificate that binds by SASL EXTERNAL.
+    pub certificate: Option<ClientCertificate>,
+    /// What it may see.
+    pub profile: Arc<ProfileSettings>,
+}
+
+/// How a client certificate is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// `sha256:...`: this one certificate.
+    Fingerprint([u8; 32]),
+    /// `dns:...`: any certificate with this DNS name among its alternative names.
+    DnsName(String),
+    /// Any certificate with this subject.
+    Subject(Dn),
+}
+
+/// `[[ldap.profile]]`: what an account, or anonymous, may see, from where, and how much
+/// of it. The default is everything, from everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProfileSettings {
+    /// What accounts refer to; empty for the default profile.
+    pub name: String,
+    /// Where it holds; empty for everywhere.
+    pub networks: Vec<IpNet>,
+    /// What exists; empty for everything.
+    pub bases: Vec<Dn>,
+    /// What of an entry is readable; `objectClass` always is.
+    pub attributes: Readable,
+    /// Overrides [`LimitSettings::size`].
+    pub size: Option<u32>,
+    /// Overrides [`LimitSettings::page`].
+    pub page: Option<u32>,
+    /// Overrides [`LimitSettings::time`].
+    pub time: Option<Duration>,
+    /// Overrides [`LimitSettings::operations`].
+    pub operations: Option<usize>,
+}
+
+/// Which attributes are readable.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Readable {
+    /// All of them.
+    #[default]
+    All,
+    /// These.
+    Only(Vec<AttributeId>),
+    /// All others.
+    Except(Vec<AttributeId>),
 }
 
 /// `[ldap.limits]`

@@ -121,6 +121,20 @@ impl<'a> Value<'a> {
         Err(Trouble::new(message, format!("choose a size from {low:?} to {high:?}")))
     }
 
+    /// A list that is not empty, each item read by `read`.
+    pub(super) fn list<T>(
+        &self,
+        read: impl Fn(&Value<'a>) -> Result<T, Trouble>,
+    ) -> Result<Vec<T>, Trouble> {
+        let DeValue::Array(items) = self.node else {
+            return Err(self.wrong_kind("a list", "[\"...\"]"));
+        };
+        if items.is_empty() {
+            return Err(Trouble::new("is empty", "put something into it or remove the line"));
+        }
+        items.iter().map(|item| read(&Value { key: self.key, node: item.get_ref() })).collect()
+    }
+
     /// A path.
     pub(super) fn path(&self) -> Result<PathBuf, Trouble> {
         self.text().map(PathBuf::from)

@@ -72,9 +72,9 @@ impl Syntax {
     /// this syntax; an assertion with it is Undefined (RFC 4511 4.5.1.7).
     pub fn key(self, value: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Syntax::DirectoryString => Some(text::fold(as_text(value)?).into_bytes()),
-            Syntax::CaseExactString => Some(text::prepare_exact(as_text(value)?).into_bytes()),
-            Syntax::TelephoneNumber => Some(dialled(&text::fold(as_text(value)?)).into_bytes()),
+            Syntax::DirectoryString => Some(text::fold(some_text(value)?).into_bytes()),
+            Syntax::CaseExactString => Some(text::prepare_exact(some_text(value)?).into_bytes()),
+            Syntax::TelephoneNumber => Some(dialled(&text::fold(some_text(value)?)).into_bytes()),
             Syntax::Boolean => match as_text(value)?.trim() {
                 b if b.eq_ignore_ascii_case("TRUE") => Some(b"TRUE".to_vec()),
                 b if b.eq_ignore_ascii_case("FALSE") => Some(b"FALSE".to_vec()),
@@ -152,6 +152,12 @@ fn as_text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()
 }
 
+/// RFC 4517 3.3.6: "A zero-length character string is not permitted." Telephone numbers
+/// have one character at least, too (3.3.31).
+fn some_text(value: &[u8]) -> Option<&str> {
+    as_text(value).filter(|text| !text.is_empty())
+}
+
 /// A folded telephone number without what does not matter in it (RFC 4518 2.6.3):
 /// hyphens of all kinds and spaces.
 fn dialled(folded: &str) -> String {
@@ -159,8 +165,15 @@ fn dialled(folded: &str) -> String {
     folded.chars().filter(|c| !insignificant(*c)).collect()
 }
 
-fn integer(value: &[u8]) -> Option<i64> {
-    as_text(value)?.trim().parse().ok()
+/// RFC 4517 3.3.16: `INTEGER = ( HYPHEN LDIGIT *DIGIT ) / number`, so neither a plus sign
+/// nor leading zeros. Spaces around it, which people write in filters, change nothing.
+pub(super) fn integer(value: &[u8]) -> Option<i64> {
+    let text = as_text(value)?.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.starts_with(['+', '0']) && text != "0" {
+        return None;
+    }
+    text.parse().ok()
 }
 
 /// Big-endian with the sign flipped, so that octets sort as numbers do.
@@ -205,7 +218,7 @@ pub fn generalized_time(value: &[u8]) -> Option<i64> {
     let (year, month, day) = (field(0, 4)?, field(4, 6)?, field(6, 8)?);
     let (hour, minute, second) = (field(8, 10)?, field(10, 12)?, field(12, 14)?);
     if !(1..=12).contains(&month)
-        || !(1..=31).contains(&day)
+        || !(1..=days_of_month(year, month)).contains(&day)
         || hour > 23
         || minute > 59
         || second > 60
@@ -230,7 +243,8 @@ pub fn generalized_time(value: &[u8]) -> Option<i64> {
         rest = fraction.get(len..)?;
     }
     let offset_minutes = match rest {
-        "Z" | "z" => 0,
+        // RFC 4517 3.3.13: `g-time-zone = %x5A`, which is no small letter.
+        "Z" => 0,
         _ => {
             let sign = match rest.bytes().next()? {
                 b'+' => 1,
@@ -250,6 +264,16 @@ pub fn generalized_time(value: &[u8]) -> Option<i64> {
         + (minute - offset_minutes) * 60
         + second;
     Some(seconds * 1_000_000 + micros)
+}
+
+fn days_of_month(year: i64, month: i64) -> i64 {
+    let leaps = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 if leaps => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
@@ -273,7 +297,25 @@ mod tests {
             .to_vec();
         assert!(keys.is_sorted());
         assert_eq!(Syntax::number_of_key(&keys[0]), Some(-2147483646));
-        assert_eq!(Syntax::Integer.key(b"abc"), None);
+    }
+
+    #[test]
+    fn integers_are_written_in_one_way_but_for_spaces_around_them() {
+        let key = |text: &str| Syntax::Integer.key(text.as_bytes());
+        assert_eq!(key(" 512 "), key("512"));
+        assert!(key("0").is_some() && key("-1").is_some() && key("-9223372036854775808").is_some());
+        for bad in
+            ["abc", "", " ", "-", "+512", "00512", "-0", "-01", "5 12", "9223372036854775808"]
+        {
+            assert_eq!(key(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_string_is_no_value() {
+        for syntax in [Syntax::DirectoryString, Syntax::CaseExactString, Syntax::TelephoneNumber] {
+            assert_eq!(syntax.key(b""), None, "{syntax:?}");
+        }
     }
 
     #[test]
@@ -285,6 +327,7 @@ mod tests {
         assert!(key("20240506070809Z") < key("20240506070809.5Z"));
         assert_eq!(generalized_time(b"19700101000000Z"), Some(0));
         assert_eq!(generalized_time(b"20000229120000Z"), Some(951_825_600_000_000));
+        assert!(key("20240131070809Z") < key("20240430070809Z"));
         for bad in [
             "",
             "2024",
@@ -292,6 +335,10 @@ mod tests {
             "20240506070809",
             "20240506070809.Z",
             "20240506070809+1",
+            "20240506070809z",
+            "20240230070809Z",
+            "20230229070809Z",
+            "20240431070809Z",
             "x",
         ] {
             assert_eq!(key(bad), None, "{bad}");

@@ -2,7 +2,7 @@
 //! Undefined. Evaluation is three-valued (RFC 4511 4.5.1.7). Pure: no I/O, no clock.
 
 use super::anr;
-use super::attribute::{AttributeId, AttributeType, Syntax};
+use super::attribute::{AttributeId, AttributeType, Syntax, integer};
 use super::entry::Values;
 use super::filter::{Extensible, Filter, Substrings};
 use super::schema::{Described, Schema};
@@ -55,8 +55,8 @@ impl Predicate {
                 names.map(|text| Self::bind(&anr::expand(text), schema, may_test))
             }
             Described::Attribute(a) if may_test(a.id) && !a.is_constructed() => make(a),
-            // Known and absent: false of every entry.
-            Described::Subtype(a) if may_test(a.id) => Some(Predicate::Or(Vec::new())),
+            // Known and absent: false of every entry, if the assertion makes sense.
+            Described::Subtype(a) if may_test(a.id) => make(a).map(|_| Predicate::Or(Vec::new())),
             _ => None,
         };
         let list =
@@ -140,10 +140,10 @@ impl Predicate {
                 any(id, &|value| syntax.key(value).is_some_and(|found| pieces.match_key(&found)))
             }
             Predicate::AllBits(id, mask) => {
-                any(id, &|value| number(value).is_some_and(|n| n & mask == *mask))
+                any(id, &|value| integer(value).is_some_and(|n| n & mask == *mask))
             }
             Predicate::AnyBits(id, mask) => {
-                any(id, &|value| number(value).is_some_and(|n| n & mask != 0))
+                any(id, &|value| integer(value).is_some_and(|n| n & mask != 0))
             }
             Predicate::InChain(id, key) => Some(in_chain(*id, key)),
         }
@@ -193,10 +193,6 @@ fn equals(syntax: Syntax, value: &[u8], key: &[u8]) -> bool {
     syntax.key(value).is_some_and(|found| found == key)
 }
 
-fn number(value: &[u8]) -> Option<i64> {
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
 fn equal(attribute: &AttributeType, value: &[u8]) -> Option<Predicate> {
     Some(Predicate::Equal(attribute.id, attribute.syntax.key(value)?))
 }
@@ -240,7 +236,7 @@ fn extensible_match(attribute: &AttributeType, found: &Extensible) -> Option<Pre
     let is_dn = attribute.syntax == Syntax::Dn;
     match rule {
         RULE_BIT_AND | RULE_BIT_OR if attribute.syntax == Syntax::Integer => {
-            let mask = number(&found.value)?;
+            let mask = integer(&found.value)?;
             Some(match rule {
                 RULE_BIT_AND => Predicate::AllBits(attribute.id, mask),
                 _ => Predicate::AnyBits(attribute.id, mask),
@@ -345,6 +341,9 @@ mod tests {
             ("(!(userAccountControl:1.2.840.113556.1.4.803:=2))", false),
             ("(userAccountControl>=514)", true),
             ("(userAccountControl<=99)", false),
+            ("(userAccountControl:1.2.840.113556.1.4.803:= 2 )", true),
+            ("(mail;lang-en=ada@contoso.com)", false),
+            ("(mail;lang-en=*)", false),
             ("(whenChanged>=20260101000000Z)", true),
             ("(whenChanged<=20260101000000Z)", false),
             ("(&)", true),
@@ -368,6 +367,11 @@ mod tests {
             "(cn:1.9.9:=a)",
             "(:caseIgnoreMatch:=a)",
             "(member=no dn)",
+            "(sn=)",
+            // RFC 3866: a description with a language tag is one of the same type.
+            "(userAccountControl;lang-en=abc)",
+            "(objectClass;lang-en>=a)",
+            "(mail;lang-en>=\\ff)",
         ] {
             assert_eq!(says(filter), None, "{filter}");
         }

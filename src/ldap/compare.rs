@@ -25,11 +25,12 @@ pub(crate) fn answer(
     asked: (&CompareRequest<'_>, Option<&Filter>),
     snapshot: &Snapshot,
 ) -> Outcome {
-    match try_answer(server, session, asked, snapshot) {
+    let outcome = match try_answer(server, session, asked, snapshot) {
         Ok(outcome) | Err(NoRegion::Answer(outcome)) => outcome,
         Err(NoRegion::Unreadable(error)) => server.unreadable(&error),
         Err(NoRegion::Unsortable(_)) => Outcome::new(LdapResultCode::Other, ""),
-    }
+    };
+    session.veiled(outcome)
 }
 
 /// The second part of what is asked is an assertion (RFC 4528), which must hold first.
@@ -46,11 +47,14 @@ fn try_answer(
         _ => None,
     };
     if let Some(made) = made {
-        let holds = assertion.is_none_or(|filter| made.satisfies(filter, session));
+        let holds = assertion.is_none_or(|filter| made.satisfies(filter));
         return Ok(if holds { compare_made(&made, request) } else { search::assertion_failed() });
     }
-    session.may_read(server).map_err(NoRegion::Answer)?;
+    session.may_read().map_err(NoRegion::Answer)?;
     let key = target.locate(snapshot)?;
+    if !session.sees(&key) {
+        return Ok(Outcome::new(LdapResultCode::NoSuchObject, ""));
+    }
     let context = snapshot.contexts().iter().find(|context| key.is_within(&context.key));
     if context.is_some_and(|context| context.entry.is_none()) {
         return Ok(scope::not_ready());

@@ -16,6 +16,7 @@ use ldap3_proto::LdapResultCode;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -83,12 +84,18 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// A connection that has just been accepted.
-    pub(crate) fn new(server: Arc<Server>, stream: Stream, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(
+        server: Arc<Server>,
+        stream: Stream,
+        peer: IpAddr,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let session = Session::new(&server, peer);
         let watch = Watch::new(&server.limits);
         Connection {
             server,
             stream,
-            session: Session::default(),
+            session,
             input: BytesMut::new(),
             scanned: 0,
             needed: 2,
@@ -158,14 +165,16 @@ impl Connection {
     async fn check(&mut self, id: i32, pending: PendingBind) -> Result<(), End> {
         self.exchange(Goal::Now).await?;
         let password = pending.password.clone();
-        let matches = self.server.accounts.verify(pending.account.clone(), password).await;
+        let access = self.server.access();
+        let account = pending.account.clone();
+        let checked = access.accounts.verify(account, password, pending.attempt).await;
         let server = Arc::clone(&self.server);
-        bound(&server, &mut self.session, (id, pending), matches, &mut self.output);
+        bound(&server, &mut self.session, (id, pending), checked, &mut self.output);
         Ok(())
     }
 
     async fn start_tls(&mut self) -> Result<(), End> {
-        let Some(acceptor) = self.server.tls.clone() else { return Err(End::Sequence) };
+        let Some(acceptor) = self.server.tls() else { return Err(End::Sequence) };
         let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else {
             return Err(End::Sequence);
         };
@@ -181,7 +190,7 @@ impl Connection {
             Ok(Err(error)) => return Err(End::Handshake(error)),
             Err(_) => return Err(End::Silent),
         }
-        self.session = Session { account: None, tls: true };
+        self.session.secured(self.stream.peer_certificate());
         Ok(())
     }
 
@@ -220,6 +229,9 @@ impl Connection {
         let busy = !self.running.is_empty() || goal == Goal::Room;
         if let Poll::Ready(end) = self.watch.poll(cx, !all_sent, busy, self.requests) {
             return Poll::Ready(Err(end));
+        }
+        if goal == Goal::Room && self.has_expired() {
+            return Poll::Ready(Ok(()));
         }
         if self.watch.is_quiet() {
             self.release();

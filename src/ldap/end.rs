@@ -3,6 +3,7 @@
 use super::wire::ber::Malformed;
 use std::fmt;
 use std::io;
+
 /// Why a connection ended.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -26,6 +27,18 @@ pub(crate) enum End {
     Handshake(io::Error),
     /// The socket failed.
     Io(io::Error),
+}
+
+impl End {
+    /// Whether the client, or the way to it, did something wrong. Watchdogs that open a
+    /// connection and close it again do not.
+    pub(crate) fn is_trouble(&self) -> bool {
+        match self {
+            End::Client | End::Unbind | End::Idle | End::Shutdown | End::Io(_) => false,
+            End::Silent | End::Stalled | End::Malformed(_) | End::Sequence => true,
+            End::Handshake(error) => error.kind() != io::ErrorKind::UnexpectedEof,
+        }
+    }
 }
 
 impl fmt::Display for End {

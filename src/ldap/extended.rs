@@ -84,7 +84,7 @@ fn start_tls(
     if request.value.is_some() {
         return refuse(LdapResultCode::ProtocolError, "StartTLS takes no value");
     }
-    if server.tls.is_none() {
+    if server.tls().is_none() {
         return refuse(LdapResultCode::ProtocolError, "TLS is not configured");
     }
     // Octets sent in the clear must never be read as if TLS had protected them. RFC 4511

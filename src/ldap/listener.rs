@@ -1,14 +1,14 @@
 //! Accepting connections, and letting them go at shutdown.
 
+use super::addresses::Guest;
 use super::connection::Connection;
-use super::end::End;
 use super::server::Server;
 use super::stream::Stream;
 use super::wire::response::{self, Outcome};
 use ldap3_proto::LdapResultCode;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -64,18 +64,35 @@ fn accept(
     shutdown: &CancellationToken,
     connections: &TaskTracker,
 ) {
-    let Ok(permit) = Arc::clone(&server.permits).try_acquire_owned() else {
-        server.counters.refused();
-        return turn_away(&stream, tls);
+    let place = match Arc::clone(&server.permits).try_acquire_owned() {
+        Err(_) => Err("too many connections"),
+        Ok(permit) => match server.addresses.enter(peer.ip()) {
+            None => Err("too many connections from this address"),
+            Some(guest) => Ok((permit, guest)),
+        },
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err(reason) => {
+            server.counters.refused();
+            if let Some(passed_over) = server.complaints.admit(Instant::now()) {
+                tracing::warn!(%peer, reason, passed_over, "turned away");
+            }
+            return turn_away(&stream, tls, reason);
+        }
     };
     // Without this a bind and a search in a row wait for delayed acknowledgements.
     let _ = stream.set_nodelay(true);
     let id = server.next_connection();
     let span = tracing::debug_span!("ldap", id, %peer);
-    let connection =
-        Connection::new(Arc::clone(server), Stream::Plain(stream), shutdown.child_token());
+    let connection = Connection::new(
+        Arc::clone(server),
+        Stream::Plain(stream),
+        peer.ip(),
+        shutdown.child_token(),
+    );
     let server = Arc::clone(server);
-    connections.spawn(run(connection, server, tls, (id, peer), permit).instrument(span));
+    connections.spawn(run(connection, server, tls, (id, peer), place).instrument(span));
 }
 
 async fn run(
@@ -83,24 +100,23 @@ async fn run(
     server: Arc<Server>,
     tls: bool,
     (id, peer): (u64, SocketAddr),
-    _permit: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Guest),
 ) {
     let _counted = server.counters.connected();
     let end = connection.serve(tls).await;
-    if let End::Malformed(malformed) = &end {
-        tracing::info!(id, %peer, reason = %malformed, "disconnected: this is not LDAP as it should be");
+    if end.is_trouble()
+        && let Some(passed_over) = server.complaints.admit(Instant::now())
+    {
+        tracing::info!(id, %peer, reason = %end, passed_over, "disconnected");
     }
     tracing::debug!(id, %peer, requests = connection.requests(), end = %end, "connection ended");
 }
 
 /// A word of explanation, if it can be said without waiting.
-fn turn_away(stream: &TcpStream, tls: bool) {
+fn turn_away(stream: &TcpStream, tls: bool, reason: &'static str) {
     if !tls {
         let mut out = Vec::new();
-        response::disconnection(
-            &mut out,
-            &Outcome::new(LdapResultCode::Busy, "too many connections"),
-        );
+        response::disconnection(&mut out, &Outcome::new(LdapResultCode::Busy, reason));
         let _ = stream.try_write(&out);
     }
 }

@@ -4,9 +4,14 @@
 //! verdict on each request, in the [`session`] of the client; [`search`] finds entries;
 //! [`wire`] is what the octets look like.
 
+mod access;
 mod accounts;
+mod addresses;
 mod bind;
+mod bind_name;
+mod certificate;
 mod compare;
+mod complaints;
 mod connection;
 mod controls;
 mod counters;
@@ -15,6 +20,7 @@ mod extended;
 mod generated;
 mod listener;
 mod operation;
+mod profile;
 mod refused;
 mod root_dse;
 mod schema_entry;
@@ -24,6 +30,7 @@ mod session;
 mod slice;
 mod stream;
 mod target;
+mod throttle;
 mod tls;
 mod watch;
 mod wire;

@@ -1,5 +1,6 @@
 //! One request, one verdict: nothing here touches the socket.
 
+use super::accounts::Checked;
 use super::bind::{self, BindStep, PendingBind};
 use super::counters::OperationKind;
 use super::extended::{self, ExtendedStep};
@@ -79,7 +80,8 @@ impl<'s> Batch<'s> {
         out: &mut Vec<u8>,
         room: usize,
     ) -> Verdict {
-        let limits = session.limits(self.server);
+        session.refresh(self.server);
+        let limits = &self.server.limits;
         let request = match request::decode(received.contents, received.header, limits) {
             Ok(request) => request,
             Err(refusal) => return self.refuse(session, &refusal, out),
@@ -171,7 +173,7 @@ impl<'s> Batch<'s> {
     ) -> Verdict {
         session.account = None;
         let snapshot = self.snapshot();
-        match bind::begin(self.server, request, &snapshot, self.slice.start) {
+        match bind::begin(self.server, session, request, &snapshot, self.slice.start) {
             BindStep::Check(pending) => Verdict::Check(id, pending),
             BindStep::Decided(outcome, account) => {
                 session.account = account;
@@ -260,11 +262,15 @@ pub(crate) fn bound(
     server: &Server,
     session: &mut Session,
     (id, pending): (i32, PendingBind),
-    matches: bool,
+    checked: Checked,
     out: &mut Vec<u8>,
 ) {
-    session.account = pending.account.filter(|_| matches);
-    let outcome = if session.account.is_some() { Outcome::success() } else { bind::wrong() };
+    session.account = pending.account.filter(|_| checked == Checked::Right);
+    let outcome = match checked {
+        Checked::Right => Outcome::success(),
+        Checked::Wrong => bind::wrong(),
+        Checked::Throttled => bind::throttled(),
+    };
     response::result(out, id, tag::BIND, &outcome);
     server.counters.result(OperationKind::Bind, outcome.code as i64);
 }

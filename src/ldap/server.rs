@@ -1,16 +1,20 @@
 //! What all connections share: settings, accounts, the replica's reader, keys, counters.
 
-use super::accounts::{AccountError, Accounts};
+use super::access::Access;
+use super::accounts::AccountError;
+use super::addresses::Addresses;
+use super::complaints::Complaints;
 use super::counters::{Counters, Counts};
 use super::generated::Generated;
 use super::schema_entry;
 use super::search::ReadError;
 use super::search::paging::CookieKey;
-use super::tls::{self, TlsError};
+use super::tls::TlsError;
 use super::wire::response::Outcome;
 use crate::config::settings::{LdapSettings, LimitSettings};
 use crate::directory::dn::{Dn, DnKey};
 use crate::replica::reader::Reader;
+use arc_swap::ArcSwap;
 use ldap3_proto::LdapResultCode;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,6 +35,9 @@ pub enum StartError {
     /// `[ldap.tls]`
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// `[ldap.tls]` was there and is not any more.
+    #[error("[ldap.tls] cannot be removed while entraldap runs; restart it")]
+    TlsGone,
     /// The system gives no random octets.
     #[error("no random octets from the system: {0}")]
     Random(#[from] getrandom::Error),
@@ -39,10 +46,10 @@ pub enum StartError {
 /// The LDAP server behind all listeners.
 pub struct Server {
     pub(crate) reader: Reader,
-    pub(crate) accounts: Accounts,
-    pub(crate) anonymous_search: bool,
+    access: ArcSwap<Access>,
     pub(crate) limits: LimitSettings,
-    pub(crate) tls: Option<TlsAcceptor>,
+    /// Whether the root DSE claims to be a domain controller's.
+    pub(crate) active_directory: bool,
     pub(crate) clock: Clock,
     /// The machine's name, for the root DSE; may be empty.
     pub(crate) host: String,
@@ -51,6 +58,8 @@ pub struct Server {
     pub(crate) cookies: CookieKey,
     pub(crate) counters: Counters,
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) complaints: Complaints,
     /// Names that nearly all searches have as their base, as clients write them, and
     /// their keys: a shortcut past the parser.
     bases: Vec<(String, DnKey)>,
@@ -62,16 +71,14 @@ impl Server {
     /// Checks the accounts and loads certificate and key. The host name in the root DSE
     /// is the machine's.
     pub fn new(settings: &LdapSettings, reader: Reader, clock: Clock) -> Result<Self, StartError> {
-        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         let snapshot = reader.snapshot();
         let contexts = snapshot.contexts().iter();
         let bases = contexts.map(|context| (context.base.to_string(), context.key.clone()));
         Ok(Server {
             bases: bases.collect(),
-            accounts: Accounts::new(&settings.accounts)?,
-            anonymous_search: settings.anonymous_search,
+            access: ArcSwap::from_pointee(Access::new(settings, &settings.limits, None)?),
             limits: settings.limits.clone(),
-            tls,
+            active_directory: settings.active_directory,
             clock,
             host: host_name(),
             schema_entry: schema_entry::make(),
@@ -81,10 +88,39 @@ impl Server {
             permits: Arc::new(Semaphore::new(
                 settings.limits.connections.min(Semaphore::MAX_PERMITS),
             )),
+            addresses: Addresses::new(settings.limits.connections_per_address),
+            complaints: Complaints::default(),
             connection: AtomicU64::new(0),
             complained: AtomicBool::new(false),
             reader,
         })
+    }
+
+    /// Takes over accounts, profiles and certificates; limits stay as they are until the
+    /// next start. On an error everything stays as it is. Connections stay: what they may
+    /// see changes with their next request, see [`super::session::Session::refresh`].
+    pub fn reload(&self, settings: &LdapSettings) -> Result<(), StartError> {
+        let before = self.access.load_full();
+        let access = Access::new(settings, &self.limits, Some(&before))?;
+        // LDAPS listeners cannot do without.
+        if access.tls.is_none() && before.tls.is_some() {
+            return Err(StartError::TlsGone);
+        }
+        if !access.accounts.same_credentials(&before.accounts) {
+            access.accounts.forget_failures();
+        }
+        self.access.store(Arc::new(access));
+        Ok(())
+    }
+
+    /// Who may come in, as of now.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        self.access.load_full()
+    }
+
+    /// What begins TLS, where there is a certificate.
+    pub(crate) fn tls(&self) -> Option<TlsAcceptor> {
+        self.access.load().tls.clone()
     }
 
     /// What has been counted since the start.

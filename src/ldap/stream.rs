@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::server::TlsStream;
 
 /// Where octets come from and go to.
@@ -15,6 +16,15 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
     /// Nowhere: while TLS is being set up.
     Gone,
+}
+
+impl Stream {
+    /// The certificate that the client has shown inside TLS; it is verified.
+    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'_>> {
+        let Stream::Tls(stream) = self else { return None };
+        let (_, session) = stream.get_ref();
+        session.peer_certificates().and_then(<[_]>::first)
+    }
 }
 
 impl AsyncRead for Stream {

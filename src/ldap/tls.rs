@@ -4,10 +4,12 @@ use crate::config::settings::TlsSettings;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::ServerConfig;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{ServerConfig, WebPkiClientVerifier};
 
 /// Why TLS cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,14 @@ pub enum TlsError {
         why: String,
         /// What to do about it.
         remedy: &'static str,
+    },
+    /// The CA of clients is no CA.
+    #[error("ldap.tls.client_ca {path}: {why}; it must hold the certificates of CAs")]
+    ClientCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// Certificate and key are readable but of no use together.
     #[error(
@@ -40,7 +50,8 @@ pub enum TlsError {
 
 /// Loads certificate and key. TLS 1.2 stays on: many appliances know nothing newer.
 pub(crate) fn acceptor(settings: &TlsSettings) -> Result<TlsAcceptor, TlsError> {
-    let chain = certificates(&settings.certificate)?;
+    let remedy = "it must be a PEM file with the server's certificate and its chain";
+    let chain = certificates("ldap.tls.certificate", &settings.certificate, remedy)?;
     let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| {
         let remedy = "it must be a PEM file with an unencrypted private key, readable by this user";
         file_error("ldap.tls.key", &settings.key, error, remedy)
@@ -50,18 +61,40 @@ pub(crate) fn acceptor(settings: &TlsSettings) -> Result<TlsAcceptor, TlsError> 
         key: settings.key.clone(),
         why: error.to_string(),
     };
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(pair_error)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
         .map_err(pair_error)?;
+    let builder = match &settings.client_ca {
+        Some(path) => builder.with_client_cert_verifier(client_verifier(path)?),
+        None => builder.with_no_client_auth(),
+    };
+    let config = builder.with_single_cert(chain, key).map_err(pair_error)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let remedy = "it must be a PEM file with the server's certificate and its chain";
-    let fail = |error| file_error("ldap.tls.certificate", path, error, remedy);
+/// Clients may show a certificate. One that cannot be verified ends the handshake, and
+/// clients without any may bind by password.
+fn client_verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let remedy =
+        "it must be a PEM file with the certificates of the CAs that sign those of clients";
+    let client_ca = |why: String| TlsError::ClientCa { path: path.to_owned(), why };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("ldap.tls.client_ca", path, remedy)? {
+        roots.add(certificate).map_err(|error| client_ca(error.to_string()))?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| client_ca(error.to_string()))
+}
+
+fn certificates(
+    key: &'static str,
+    path: &Path,
+    remedy: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let fail = |error| file_error(key, path, error, remedy);
     let chain: Vec<_> = CertificateDer::pem_file_iter(path)
         .map_err(fail)?
         .collect::<Result<_, _>>()
@@ -87,6 +120,7 @@ mod tests {
         let settings = TlsSettings {
             certificate: dir.path().join("cert.pem"),
             key: dir.path().join("key.pem"),
+            client_ca: None,
         };
         std::fs::write(&settings.certificate, certificate).unwrap();
         if !key.is_empty() {

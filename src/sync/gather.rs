@@ -234,11 +234,13 @@ impl Stream<'_> {
             // A complete round may be old, and would show what was true then.
             let next = round.next.as_deref().or(round.delta.as_deref());
             if let Some(next) = next.and_then(read) {
-                tracing::info!(
-                    stream = self.kind.plural(),
-                    pages = round.pages,
-                    "resuming at the last durable page"
-                );
+                if round.next.is_some() {
+                    tracing::info!(
+                        stream = self.kind.plural(),
+                        pages = round.pages,
+                        "resuming at the last durable page"
+                    );
+                }
                 gathering.next = next;
                 return Ok(gathering);
             }

@@ -86,7 +86,8 @@ async fn client() -> Client {
         listeners: Vec::new(),
         tls: None,
         accounts: Vec::new(),
-        anonymous_search: true,
+        anonymous: Some(std::sync::Arc::default()),
+        active_directory: false,
         limits: LimitSettings::default(),
     };
     let reader = world.writer().reader();

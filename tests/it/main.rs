@@ -19,6 +19,7 @@ mod faults;
 mod hostile;
 mod killed;
 mod knobs;
+mod listeners;
 mod members;
 mod names;
 mod permissions;

@@ -166,7 +166,8 @@ async fn unknown_is_not_absent() {
         listeners: Vec::new(),
         tls: None,
         accounts: Vec::new(),
-        anonymous_search: true,
+        anonymous: Some(Default::default()),
+        active_directory: false,
         limits: LimitSettings::default(),
     };
     let server = entraldap::ldap::Server::new(

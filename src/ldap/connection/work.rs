@@ -2,6 +2,7 @@
 //! its turn, and everything else at once.
 
 use super::{Connection, Goal, Next};
+use crate::ldap::counters::OperationKind;
 use crate::ldap::end::End;
 use crate::ldap::operation::{Batch, Received, Verdict};
 use crate::ldap::search::cursor::Cursor;
@@ -10,11 +11,13 @@ use crate::ldap::wire::ber::Malformed;
 use crate::ldap::wire::frame::{self, Framed};
 use crate::ldap::wire::request::{self, tag};
 use bytes::Buf;
+use ldap3_proto::LdapResultCode;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// So many abandons of requests that wait are kept in mind, the latest ones.
 const MOST_ABANDONED: usize = 256;
+const TIME_LIMIT: i64 = LdapResultCode::TimeLimitExceeded as i64;
 
 /// What stands next in the input.
 enum Waiting {
@@ -36,6 +39,7 @@ impl Connection {
         loop {
             let room = self.room();
             if self.output.len() >= room {
+                self.expire();
                 return self.look_ahead().map_or(Next::Wait(Goal::Room), Next::End);
             }
             let waiting = match self.waiting() {
@@ -51,6 +55,8 @@ impl Connection {
                         return next;
                     }
                     if batch.slice.spent(1) {
+                        // Not even its own client's lookups may keep a search from its end.
+                        self.resume_first(&mut batch, room);
                         return Next::Yield;
                     }
                     continue;
@@ -69,19 +75,43 @@ impl Connection {
                     }
                 }
             }
-            let Some(mut cursor) = self.running.pop_front() else { continue };
-            if !batch.resume(&mut cursor, &mut self.output, room) {
-                self.running.push_back(cursor);
-                if self.output.len() < room {
-                    return Next::Yield;
-                }
+            if !self.resume_first(&mut batch, room) && self.output.len() < room {
+                return Next::Yield;
             }
         }
     }
 
+    /// Goes on with the search whose turn it is. Says whether it is over.
+    fn resume_first(&mut self, batch: &mut Batch<'_>, room: usize) -> bool {
+        let Some(mut cursor) = self.running.pop_front() else { return true };
+        let over = batch.resume(&mut cursor, &mut self.output, room);
+        if !over {
+            self.running.push_back(cursor);
+        }
+        over
+    }
+
+    /// Whether a search is beyond its time: a client that reads an octet now and then must
+    /// not keep an old state of the replica alive for ever.
+    pub(super) fn has_expired(&self) -> bool {
+        self.running.iter().any(|cursor| cursor.is_late())
+    }
+
+    fn expire(&mut self) {
+        let (server, output) = (&self.server, &mut self.output);
+        self.running.retain_mut(|cursor| {
+            let late = cursor.is_late();
+            if late {
+                cursor.expire(server, output);
+                server.counters.result(OperationKind::Search, TIME_LIMIT);
+            }
+            !late
+        });
+    }
+
     /// How many octets of output may wait to be sent before searches pause.
     fn room(&self) -> usize {
-        self.session.limits(&self.server).output
+        self.server.limits.output
     }
 
     fn waiting(&mut self) -> Result<Waiting, Malformed> {
@@ -104,7 +134,7 @@ impl Connection {
         if self.running.iter().any(|cursor| cursor.id == id) {
             return Err(op.malformed("message id of a request under way"));
         }
-        let full = self.running.len() >= self.session.limits(&self.server).operations;
+        let full = self.running.len() >= self.session.limits().operations;
         Ok(match op.tag {
             // RFC 4511 4.2.1: "Before processing a BindRequest, all uncompleted operations
             // MUST either complete or be abandoned."

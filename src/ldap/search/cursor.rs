@@ -6,6 +6,7 @@ use super::projection::Projection;
 use super::scope::Region;
 use super::sort::{SortPosition, Sorted};
 use super::test::Test;
+use super::visible::Visible;
 use crate::directory::schema;
 use crate::ldap::server::Server;
 use crate::ldap::slice::Slice;
@@ -29,6 +30,10 @@ pub(crate) struct Cursor {
     pub(crate) feed: Feed,
     /// Where candidates must lie.
     pub(crate) region: Region,
+    /// Where they must lie to be seen by this client.
+    pub(crate) visible: Visible,
+    /// Where entries must lie to have a part in what is made of several.
+    pub(crate) known: Visible,
     /// What candidates must pass; `None` where all match.
     pub(crate) test: Option<Test>,
     /// What is returned of them.
@@ -105,21 +110,24 @@ impl Cursor {
         let pause = self.feed_on(&mut feed, out, room, slice);
         self.feed = feed;
         match pause {
-            Ok(Pause::Slice | Pause::Full) => Step::More,
-            Ok(Pause::End(outcome, cookie)) => {
-                let cookie = cookie.or(self.page.as_ref().map(|_| Vec::new()));
-                let extras = DoneExtras { cookie, sorted: self.sorted.take() };
-                response::search_done(out, self.id, &outcome, &extras);
-                let success = outcome.code == LdapResultCode::Success;
-                server.counters.searched(u64::from(self.returned), success);
-                Step::Done(outcome.code)
-            }
+            Ok(pause) => self.finish(server, out, pause),
             Err(error) => {
                 let outcome = server.unreadable(&error);
                 response::search_done(out, self.id, &outcome, &DoneExtras::default());
                 Step::Done(outcome.code)
             }
         }
+    }
+
+    /// Writes the result, if this is the end.
+    fn finish(&mut self, server: &Server, out: &mut Vec<u8>, pause: Pause) -> Step {
+        let Pause::End(outcome, cookie) = pause else { return Step::More };
+        let cookie = cookie.or(self.page.as_ref().map(|_| Vec::new()));
+        let extras = DoneExtras { cookie, sorted: self.sorted.take() };
+        response::search_done(out, self.id, &outcome, &extras);
+        let success = outcome.code == LdapResultCode::Success;
+        server.counters.searched(u64::from(self.returned), success);
+        Step::Done(outcome.code)
     }
 
     /// Walks on from where the last step stopped.
@@ -210,7 +218,11 @@ impl Cursor {
                     return stop(Pause::End(Outcome::new(code, "size limit exceeded"), None));
                 }
                 let around = (&*snapshot, schema::standard());
-                self.projection.write(out, self.id, &entry, around, &|_| true)?;
+                let counts = |other: &StoredEntry<'_>| {
+                    let identity = other.view().identity();
+                    self.known.holds(&snapshot, other.number(), &identity)
+                };
+                self.projection.write(out, self.id, &entry, around, &counts)?;
                 self.returned += 1;
                 self.size_left -= 1;
                 if let Some(Page { left: Some(left), .. }) = &mut self.page {
@@ -223,18 +235,27 @@ impl Cursor {
     }
 
     fn wants(&self, entry: &StoredEntry<'_>) -> Result<bool, ReadError> {
-        let identity = match self.region {
-            Region::Everything => None,
+        let identity = match (&self.region, &self.visible) {
+            (Region::Everything, Visible::Everywhere) => None,
             _ => Some(entry.view().identity()),
         };
-        let holds = |identity| self.region.holds(&self.snapshot, entry.number(), &identity);
+        let holds = |identity| {
+            self.region.holds(&self.snapshot, entry.number(), &identity)
+                && self.visible.holds(&self.snapshot, entry.number(), &identity)
+        };
         if !identity.is_none_or(holds) {
             return Ok(false);
         }
         self.test.as_ref().map_or(Ok(true), |test| test.passes(entry))
     }
 
-    fn is_late(&self) -> bool {
+    /// Ends the search because its time is over.
+    pub(crate) fn expire(&mut self, server: &Server, out: &mut Vec<u8>) {
+        self.finish(server, out, late());
+    }
+
+    /// Whether the time limit is exceeded.
+    pub(crate) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

@@ -8,6 +8,7 @@ mod projection;
 pub(crate) mod scope;
 pub(crate) mod sort;
 pub(crate) mod test;
+mod visible;
 
 pub(crate) use crate::replica::Error as ReadError;
 
@@ -33,6 +34,7 @@ use sort::{Order, SortPosition, Sorted};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use visible::Visible;
 
 /// What a search comes to.
 #[expect(
@@ -62,7 +64,9 @@ pub(crate) fn begin(
 ) -> Begun {
     match try_begin(server, session, (id, request), wishes, snapshot, (out, now)) {
         Ok(begun) => begun,
-        Err(NoRegion::Answer(outcome)) => Begun::Over(outcome, extras(wishes, None), 0),
+        Err(NoRegion::Answer(outcome)) => {
+            Begun::Over(session.veiled(outcome), extras(wishes, None), 0)
+        }
         Err(NoRegion::Unsortable(refused)) => {
             let code = LdapResultCode::UnavailableCriticalExtension;
             let outcome = Outcome::new(code, "the answer cannot be sorted as asked");
@@ -100,19 +104,20 @@ fn try_begin(
         _ => None,
     };
     if let Some(made) = made {
-        if wishes.assertion.as_ref().is_some_and(|filter| !made.satisfies(filter, session)) {
+        if wishes.assertion.as_ref().is_some_and(|filter| !made.satisfies(filter)) {
             return Err(NoRegion::Answer(assertion_failed()));
         }
         let here = matches!(request.scope, LdapSearchScope::Base | LdapSearchScope::Subtree);
-        let found = here && made.answer(out, id, request, session);
+        let found = here && made.answer(out, id, request);
         let sorted = match order(wishes, session, None)? {
             Ordered::As(_) => Some(in_order()),
             Ordered::No(refused) => refused,
         };
         return Ok(Begun::Over(Outcome::success(), extras(wishes, sorted), u64::from(found)));
     }
-    session.may_read(server).map_err(NoRegion::Answer)?;
+    session.may_read().map_err(NoRegion::Answer)?;
     let key = target.locate(snapshot)?;
+    let visible = Visible::resolve(session, snapshot, &key, is_base)?;
     let region = Region::resolve(snapshot, &key, &request.scope)?;
     if let Some(filter) = &wishes.assertion
         && !asserts(filter, &key, session, snapshot)?
@@ -138,24 +143,32 @@ fn try_begin(
         }
         Ordered::No(refused) => (Feed::Numbers(candidates, limits.next), refused),
     };
-    let projection = projection::Projection::new(
+    let mut projection = projection::Projection::new(
         request.attributes.iter(),
         request.types_only,
         schema::standard(),
         &may_test,
     );
+    if let Some(readable) = session.readable() {
+        projection.restrict(readable);
+    }
     let items = wishes.matched_values.as_ref();
-    let most = session.limits(server).candidates;
+    let most = server.limits.candidates;
     Ok(Begun::Entries(Cursor {
         id,
         snapshot: Arc::clone(snapshot),
         feed,
         region,
+        visible,
+        known: match projection.constructs() {
+            true => Visible::of(session, snapshot)?,
+            false => Visible::Everywhere,
+        },
         test,
         projection: projection.matching(items.map(|items| items.iter().map(bind).collect())),
         candidates_left: if most == 0 { u32::MAX } else { most },
         size_left: limits.size,
-        deadline: time_limit(server, session, request).map(|limit| now + limit),
+        deadline: time_limit(session, request).map(|limit| now + limit),
         page: limits.page,
         sorted,
         returned: 0,
@@ -248,8 +261,8 @@ fn always_true(predicate: &Predicate) -> bool {
 
 /// RFC 4511 4.5.1.5: "A value of zero [...] indicates that no client-requested time
 /// limit restrictions are in effect"; the server's own is the upper bound.
-fn time_limit(server: &Server, session: &Session, request: &SearchRequest<'_>) -> Option<Duration> {
-    let own = Some(session.limits(server).time).filter(|time| !time.is_zero());
+fn time_limit(session: &Session, request: &SearchRequest<'_>) -> Option<Duration> {
+    let own = Some(session.limits().time).filter(|time| !time.is_zero());
     let wish = Some(Duration::from_secs(request.time_limit.into())).filter(|time| !time.is_zero());
     match (own, wish) {
         (Some(own), Some(wish)) => Some(own.min(wish)),
@@ -275,7 +288,7 @@ impl Limits {
         wishes: &Wishes<'_>,
     ) -> Result<Self, Outcome> {
         let limit = |size: u32| if size == 0 { u32::MAX } else { size };
-        let limits = session.limits(server);
+        let limits = session.limits();
         let (own, wish) = (limit(limits.size), limit(request.size_limit));
         let Some(paged) = wishes.paged else {
             return Ok(Limits { size: own.min(wish), next: 0, sorted: None, page: None });

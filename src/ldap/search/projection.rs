@@ -7,6 +7,7 @@ use crate::directory::attribute::{AttributeId, AttributeType, Syntax};
 use crate::directory::entry::Values;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema::{Described, Schema};
+use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
 use crate::replica::encoding::{Slot, values_of};
 use crate::replica::reader::{Snapshot, StoredEntry};
@@ -24,6 +25,8 @@ pub(crate) struct Projection {
     types_only: bool,
     /// Of each attribute only values that one of these is true of (RFC 3876).
     matched: Option<Vec<Predicate>>,
+    /// What may be returned at all; `None` for everything.
+    readable: Option<Attributes>,
 }
 
 /// Some of an attribute's values: `member;range=0-499` (MS-ADTS 3.1.1.3.1.3.3).
@@ -67,6 +70,11 @@ impl Projection {
     /// Only values that one of `items` is true of.
     pub(crate) fn matching(self, items: Option<Vec<Predicate>>) -> Self {
         Projection { matched: items, ..self }
+    }
+
+    /// Whether an attribute is asked for that is made of several entries.
+    pub(crate) fn constructs(&self) -> bool {
+        !self.constructed.is_empty()
     }
 
     fn name(
@@ -117,6 +125,15 @@ impl Projection {
         }
     }
 
+    /// Returns nothing but these attributes, whatever has been asked for.
+    pub(crate) fn restrict(&mut self, readable: &Attributes) {
+        self.readable = Some(readable.clone());
+    }
+
+    fn may_return(&self, slot: &Slot<'_>) -> bool {
+        self.readable.as_ref().is_none_or(|readable| readable.holds(slot.id))
+    }
+
     /// Writes an entry as a search result. On an error nothing is written. `counts` says
     /// which other entries may have a part in constructed attributes.
     pub(crate) fn write(
@@ -151,7 +168,11 @@ impl Projection {
         schema: &Schema,
     ) -> Result<(), ReadError> {
         let view = entry.view();
-        if self.user {
+        if self.user && self.readable.is_some() {
+            for slot in view.slots().filter(|slot| !slot.operational && self.may_return(slot)) {
+                out.extend_from_slice(entry.tlv(&slot)?);
+            }
+        } else if self.user {
             out.extend_from_slice(view.user_tlvs());
             if view.has_wide() {
                 for slot in view.slots().filter(|slot| !slot.operational && slot.tlv.is_none()) {
@@ -160,7 +181,7 @@ impl Projection {
             }
         }
         if self.operational {
-            for slot in view.slots().filter(|slot| slot.operational) {
+            for slot in view.slots().filter(|slot| slot.operational && self.may_return(slot)) {
                 out.extend_from_slice(entry.tlv(&slot)?);
             }
         }
@@ -239,7 +260,9 @@ impl Projection {
     }
 
     fn asks_for(&self, slot: &Slot<'_>) -> bool {
-        self.covers(slot) || self.named.contains(&slot.id) || self.binary.contains(&slot.id)
+        let asked =
+            self.covers(slot) || self.named.contains(&slot.id) || self.binary.contains(&slot.id);
+        asked && self.may_return(slot)
     }
 
     /// Whether `*` or `+` asks for an attribute already.

@@ -4,6 +4,7 @@ use super::world::{BASE, World, settings};
 use crate::config::settings::LdapSettings;
 use crate::ldap::tests::world::{replica, small};
 use crate::ldap::wire::samples::{bind, control, message, search, tlv};
+use std::sync::Arc;
 
 fn everything() -> Vec<u8> {
     search(BASE, 2, "(objectClass=*)", &["1.1"])
@@ -53,9 +54,28 @@ async fn binds_answer_as_the_rfc_and_clients_expect() {
 
 #[tokio::test]
 async fn anonymous_search_can_be_allowed() {
-    let settings = LdapSettings { anonymous_search: true, ..settings() };
+    let settings = LdapSettings { anonymous: Some(Arc::default()), ..settings() };
     let world = World::start(&settings, replica(small()), false).await;
     assert_eq!(world.connect().await.find("(cn=ada lind)").await.0, ["uid=ada"]);
+}
+
+/// Clients that find these expect a domain controller; others look for nothing else.
+#[tokio::test]
+async fn active_directory_is_claimed_only_where_the_switch_says_so() {
+    let settings = LdapSettings { active_directory: true, ..settings() };
+    let world = World::start(&settings, replica(small()), false).await;
+    let mut client = world.connect().await;
+    let op = search("", 0, "(objectClass=*)", &[]);
+    let (entries, _) = client.entries(&message(b"\x02", &op, &[])).await;
+    let attributes = entries[0].attributes();
+    let values = |name: &str| {
+        attributes.iter().find(|(own, _)| own == name).map(|(_, values)| values.clone())
+    };
+    let capabilities = values("supportedCapabilities").unwrap();
+    assert!(capabilities.contains(&"1.2.840.113556.1.4.800".to_owned()));
+    // LDAP signing and sealing (.1791) is not there.
+    assert!(!capabilities.contains(&"1.2.840.113556.1.4.1791".to_owned()));
+    assert_eq!(values("domainControllerFunctionality"), Some(vec!["7".to_owned()]));
 }
 
 #[tokio::test]

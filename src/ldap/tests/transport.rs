@@ -175,6 +175,34 @@ async fn too_many_connections_are_turned_away() {
 }
 
 #[tokio::test]
+async fn one_address_has_its_share_of_the_connections() {
+    let mut settings = settings();
+    settings.limits.connections_per_address = 2;
+    let world = World::start(&settings, replica(small()), false).await;
+    let first = world.bound().await;
+    let _second = world.bound().await;
+    let mut third = world.connect().await;
+    let notice = third.next().await.unwrap();
+    assert_eq!((notice.id, notice.code()), (0, 51));
+    assert!(notice.texts()[1].contains("this address"));
+    assert_eq!(third.next().await, None);
+    drop(first);
+    while world.server.counts().open > 1 {
+        tokio::task::yield_now().await;
+    }
+    let mut fourth = world.connect().await;
+    assert_eq!(fourth.ask(&who_am_i()).await.code(), 0);
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_ends_the_connection() {
+    let (mut settings, _dir) = tls_settings();
+    settings.limits.tls_handshake = Duration::from_millis(20);
+    let world = World::start(&settings, replica(small()), true).await;
+    assert_eq!(world.connect().await.next().await, None);
+}
+
+#[tokio::test]
 async fn a_request_may_be_larger_after_a_bind() {
     let world = World::small().await;
     let long = format!("(mail={})", "x".repeat(100_000));
@@ -185,4 +213,24 @@ async fn a_request_may_be_larger_after_a_bind() {
     anonymous.send(&request[..1000]).await;
     let notice = anonymous.next().await.unwrap();
     assert_eq!((notice.id, notice.code()), (0, 2));
+}
+
+/// A reader that takes an octet now and then does not hold an old state for ever.
+#[tokio::test]
+async fn a_search_that_is_read_too_slowly_ends_at_its_time_limit() {
+    let mut settings = settings();
+    settings.limits.time = Duration::from_millis(30);
+    settings.limits.write_stall = Duration::from_secs(600);
+    let world = World::start(&settings, replica(large()), false).await;
+    let mut client = world.bound().await;
+    client.send(&message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[])).await;
+    let ended = |counts: &crate::ldap::Counts| {
+        counts
+            .operations
+            .iter()
+            .any(|(kind, code, _)| *kind == crate::ldap::OperationKind::Search && *code == 3)
+    };
+    while !ended(&world.server.counts()) {
+        tokio::task::yield_now().await;
+    }
 }

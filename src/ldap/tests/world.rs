@@ -1,7 +1,6 @@
 //! A small directory, a server on a port that the system picks, and a client that sends
 //! octets and reads messages.
 
-use crate::config::Secret;
 use crate::config::settings::{
     AccountSettings, LdapSettings, LimitSettings, ReplicaSettings, TlsSettings,
 };
@@ -10,7 +9,7 @@ use crate::directory::entry::{Entry, Values};
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::directory::schema;
-use crate::ldap::accounts::tests::cheap_hash;
+use crate::ldap::accounts::tests::{cheap_hash, settings as account};
 use crate::ldap::wire::ber::Tlvs;
 use crate::ldap::wire::frame::{self, Framed};
 use crate::ldap::wire::samples::{bind, message, search};
@@ -24,7 +23,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -182,11 +181,9 @@ pub(super) fn settings() -> LdapSettings {
     LdapSettings {
         listeners: Vec::new(),
         tls: None,
-        accounts: vec![AccountSettings {
-            name: "gw".to_owned(),
-            password_hash: Secret::new(cheap_hash("pw")),
-        }],
-        anonymous_search: false,
+        accounts: vec![account("gw", &cheap_hash("pw"))],
+        anonymous: None,
+        active_directory: false,
         limits: LimitSettings {
             pdu_before_bind: 64 * 1024,
             pdu_after_bind: 1024 * 1024,
@@ -205,8 +202,11 @@ pub(super) fn settings() -> LdapSettings {
 pub(super) fn tls_settings() -> (LdapSettings, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files =
-        TlsSettings { certificate: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+    let files = TlsSettings {
+        certificate: dir.path().join("cert.pem"),
+        key: dir.path().join("key.pem"),
+        client_ca: None,
+    };
     std::fs::write(&files.certificate, pair.cert.pem()).unwrap();
     std::fs::write(&files.key, pair.signing_key.serialize_pem()).unwrap();
     (LdapSettings { tls: Some(files), ..settings() }, dir)
@@ -218,6 +218,7 @@ pub(super) struct World {
     pub(super) server: Arc<Server>,
     pub(super) shutdown: CancellationToken,
     pub(super) serving: tokio::task::JoinHandle<()>,
+    pub(super) accounts: Vec<AccountSettings>,
     /// Keeps the file open.
     _writer: Writer,
 }
@@ -229,7 +230,8 @@ impl World {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, Arc::clone(&server), tls, shutdown.clone()));
-        World { address, server, shutdown, serving, _writer: writer }
+        let accounts = settings.accounts.clone();
+        World { address, server, shutdown, serving, accounts, _writer: writer }
     }
 
     /// The small directory with the usual settings.
@@ -238,7 +240,7 @@ impl World {
     }
 
     pub(super) async fn connect(&self) -> Client {
-        Client { stream: TcpStream::connect(self.address).await.unwrap(), input: BytesMut::new() }
+        Client::over(TcpStream::connect(self.address).await.unwrap())
     }
 
     /// A client that has bound as `gw`.
@@ -250,8 +252,8 @@ impl World {
 }
 
 /// A client that sends octets.
-pub(super) struct Client {
-    pub(super) stream: TcpStream,
+pub(super) struct Client<S = TcpStream> {
+    pub(super) stream: S,
     input: BytesMut,
 }
 
@@ -311,7 +313,16 @@ impl Answer {
     }
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(super) fn over(stream: S) -> Self {
+        Client { stream, input: BytesMut::new() }
+    }
+
+    /// Sends as far as the server lets it.
+    pub(super) async fn try_send(&mut self, octets: &[u8]) {
+        let _ = self.stream.write_all(octets).await;
+    }
+
     pub(super) async fn send(&mut self, octets: &[u8]) {
         self.stream.write_all(octets).await.unwrap();
     }

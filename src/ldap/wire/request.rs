@@ -45,8 +45,19 @@ pub(crate) struct BindRequest<'a> {
     pub(crate) version: i64,
     /// Who binds.
     pub(crate) name: &'a [u8],
-    /// The password; `None` for any other way of authentication.
-    pub(crate) password: Option<&'a [u8]>,
+    /// What proves it.
+    pub(crate) proof: Proof<'a>,
+}
+
+/// RFC 4511 4.2: the `AuthenticationChoice`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof<'a> {
+    /// A password.
+    Password(&'a [u8]),
+    /// `SaslCredentials`
+    Sasl { mechanism: &'a [u8], credentials: Option<&'a [u8]> },
+    /// Any other choice.
+    Other,
 }
 
 /// RFC 4511 4.5.1. Aliases do not exist here, so how they are treated is checked and dropped.
@@ -216,13 +227,20 @@ fn bind<'a>(op: &Tlv<'a>) -> Result<BindRequest<'a>, Malformed> {
     let name = parts.expect(OCTET_STRING, "expected a bind name")?.value;
     let choice = parts.next()?;
     parts.ignore_unrecognised(&[0x80, 0xa3])?;
-    let password = match choice.tag {
-        0x80 => Some(choice.value),
-        // SASL; Sicily has the tags 9 to 11; other choices may come.
-        0x81..=0xbf => None,
+    let proof = match choice.tag {
+        0x80 => Proof::Password(choice.value),
+        0xa3 => {
+            let mut parts = choice.inside();
+            let mechanism = parts.expect(OCTET_STRING, "expected a SASL mechanism")?.value;
+            let credentials = parts.take(OCTET_STRING)?.map(|tlv| tlv.value);
+            parts.ignore_unrecognised(&[OCTET_STRING])?;
+            Proof::Sasl { mechanism, credentials }
+        }
+        // Sicily has the tags 9 to 11; other choices may come.
+        0x81..=0xbf => Proof::Other,
         _ => return Err(choice.malformed("expected an authentication choice")),
     };
-    Ok(BindRequest { version, name, password })
+    Ok(BindRequest { version, name, proof })
 }
 
 fn search<'a>(op: &Tlv<'a>, limits: &LimitSettings) -> Result<SearchRequest<'a>, FilterProblem> {

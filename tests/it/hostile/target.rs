@@ -91,13 +91,16 @@ impl Drop for Target {
 pub fn settings() -> LdapSettings {
     let account = |name: &str, password: &str| AccountSettings {
         name: name.to_owned(),
-        password_hash: Secret::new(cheap_hash(password)),
+        password_hash: Some(Secret::new(cheap_hash(password))),
+        certificate: None,
+        profile: Default::default(),
     };
     LdapSettings {
         listeners: Vec::new(),
         tls: None,
         accounts: vec![account("gw", "pw"), account("other", "word")],
-        anonymous_search: false,
+        anonymous: None,
+        active_directory: false,
         limits: LimitSettings::default(),
     }
 }
@@ -118,6 +121,7 @@ impl Target {
         let files = TlsSettings {
             certificate: folder.path().join("cert.pem"),
             key: folder.path().join("key.pem"),
+            client_ca: None,
         };
         std::fs::write(&files.certificate, pair.cert.pem()).unwrap();
         std::fs::write(&files.key, pair.signing_key.serialize_pem()).unwrap();

@@ -48,14 +48,19 @@ fn a_search_is_read_with_all_its_parts() {
 fn binds_of_all_kinds_are_read() {
     let simple = message(b"\x01", &bind(3, "cn=a", "pw"), &[]);
     let Operation::Bind(request) = read(&simple).unwrap().operation else { panic!() };
-    assert_eq!((request.version, request.password), (3, Some(&b"pw"[..])));
-    for choice in
-        [tlv(0xa3, b"\x04\x06GSSAPI"), tlv(0x89, b""), tlv(0x8a, b"NTLM"), tlv(0x8b, b"x")]
-    {
+    assert_eq!((request.version, request.proof), (3, Proof::Password(b"pw")));
+    let sasl = |mechanism, credentials| Proof::Sasl { mechanism, credentials };
+    for (choice, proof) in [
+        (tlv(0xa3, b"\x04\x06GSSAPI"), sasl(b"GSSAPI", None)),
+        (tlv(0xa3, b"\x04\x08EXTERNAL\x04\x00"), sasl(b"EXTERNAL", Some(b""))),
+        (tlv(0x89, b""), Proof::Other),
+        (tlv(0x8a, b"NTLM"), Proof::Other),
+        (tlv(0x8b, b"x"), Proof::Other),
+    ] {
         let op = tlv(0x60, &[&b"\x02\x01\x03\x04\x00"[..], &choice].concat());
         let bytes = message(b"\x01", &op, &[]);
         let Operation::Bind(request) = read(&bytes).unwrap().operation else { panic!() };
-        assert_eq!(request.password, None);
+        assert_eq!(request.proof, proof);
     }
 }
 

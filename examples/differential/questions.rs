@@ -1,0 +1,479 @@
+//! All kinds of questions, asked to both servers.
+
+use crate::definitions;
+use crate::generate::Generator;
+use crate::intended::{self, Leaf};
+use crate::report::Report;
+use crate::server::{Found, Server, Where, readable};
+use crate::values;
+use entraldap::directory::dn::Dn;
+use entraldap::directory::filter::Filter;
+use ldap3::{LdapError, Scope};
+use std::collections::BTreeSet;
+
+/// Both servers, and what they are asked.
+pub(crate) struct Questions<'d> {
+    we: Server,
+    slapd: Server,
+    make: Generator<'d>,
+    /// What came out.
+    pub(crate) report: Report,
+    /// The name that all others end with.
+    suffix: String,
+    /// Entries that have others below them.
+    containers: Vec<String>,
+}
+
+/// Where a question is asked.
+type Place = (String, Scope);
+
+impl<'d> Questions<'d> {
+    /// Finds out about the tree.
+    pub(crate) fn new(we: Server, slapd: Server, make: Generator<'d>) -> Self {
+        let names = make.dump.entries.iter().filter_map(|entry| Dn::parse(&entry.dn).ok());
+        let parents: BTreeSet<String> =
+            names.filter_map(|dn| dn.parent()).map(|dn| dn.to_string()).collect();
+        let own = |dn: &&String| make.dump.entries.iter().any(|entry| entry.dn == **dn);
+        let containers: Vec<String> = parents.iter().filter(own).cloned().collect();
+        let suffix = containers.iter().min_by_key(|dn| dn.len()).cloned().unwrap_or_default();
+        Questions { we, slapd, make, report: Report::default(), suffix, containers }
+    }
+
+    /// Asks everything; so many filters, and other questions in proportion.
+    pub(crate) async fn all(&mut self, filters: usize) -> Result<(), LdapError> {
+        self.definitions().await?;
+        self.leaves(filters / 2).await?;
+        self.trees(filters - filters / 2).await?;
+        self.bases(filters / 8).await?;
+        self.compares(filters / 3).await?;
+        self.reads(filters / 6).await?;
+        self.sorts(filters / 30).await?;
+        self.pages(filters / 60).await?;
+        self.limits(filters / 60).await
+    }
+
+    /// Attributes that both know must be defined alike, or else compare differently for
+    /// reasons that are nobody's fault.
+    async fn definitions(&mut self) -> Result<(), LdapError> {
+        let list = &["attributeTypes"];
+        let (we, slapd) = tokio::try_join!(
+            self.we.read("cn=Subschema", list, false),
+            self.slapd.read("cn=Subschema", list, false)
+        )?;
+        let defined = |(_, attributes): &(u32, crate::server::Attributes)| {
+            let texts: Vec<String> = attributes
+                .values()
+                .flatten()
+                .map(|text| String::from_utf8_lossy(text).into_owned())
+                .collect();
+            definitions::read(texts.iter().map(String::as_str))
+        };
+        let (we, slapd) = (defined(&we), defined(&slapd));
+        for (name, ours) in &we {
+            self.report.ask("definitions");
+            let listed =
+                intended::DEFINITIONS.iter().find(|(list, _)| list.contains(&ours.name.as_str()));
+            match slapd.get(name) {
+                Some(theirs) if theirs.rules() == ours.rules() => {}
+                Some(_) if listed.is_some() => self.report.intend("definitions"),
+                theirs => {
+                    let text = format!("  we {ours:?}\n  slapd {theirs:?}");
+                    self.report.differ("definitions".to_owned(), text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn find(&mut self, place: &Place, filter: &str) -> Result<(Found, Found), LdapError> {
+        let what = Where { base: &place.0, scope: place.1, filter };
+        tokio::try_join!(self.we.find(what), self.slapd.find(what))
+    }
+
+    /// Single assertions, and what is undefined of them: each is asked negated, too.
+    async fn leaves(&mut self, count: usize) -> Result<(), LdapError> {
+        let everywhere = (self.suffix.clone(), Scope::Subtree);
+        for _ in 0..count {
+            self.report.ask("assertions, each negated as well");
+            let filter = self.make.leaf();
+            let (plain, negated) = (filter.to_string(), format!("(!{filter})"));
+            let (we, slapd) = self.find(&everywhere, &plain).await?;
+            let (not_we, not_slapd) = self.find(&everywhere, &negated).await?;
+            let (we, slapd) = ([we, not_we], [slapd, not_slapd]);
+            if we == slapd {
+                continue;
+            }
+            if let Some(known) = intended::leaves(&filter).find(|known| known.explains(&we, &slapd))
+            {
+                self.report.intend(known.what);
+                continue;
+            }
+            let [we, not_we] = &we;
+            let [slapd, not_slapd] = &slapd;
+            let group = Leaf::of(&filter).map(|leaf| leaf.group()).unwrap_or_default();
+            let text = format!(
+                "  {plain}\n    we {we}; negated {not_we}\n    slapd {slapd}; negated \
+                 {not_slapd}{}",
+                only(we, slapd)
+            );
+            self.report.differ(group, text);
+        }
+        Ok(())
+    }
+
+    /// Filters of filters, at all kinds of places.
+    async fn trees(&mut self, count: usize) -> Result<(), LdapError> {
+        for _ in 0..count {
+            self.report.ask("filters of filters");
+            let filter = self.make.tree(4);
+            let place = self.place();
+            if self.differs(&place, &filter).await? {
+                let filter = self.shrink(&place, filter).await?;
+                let text = filter.to_string();
+                let (we, slapd) = self.find(&place, &text).await?;
+                let text = format!(
+                    "  {text}\n    at {:?} {:?}\n    we {we}\n    slapd {slapd}{}",
+                    place.0,
+                    place.1,
+                    only(&we, &slapd)
+                );
+                self.report.differ("filters of filters".to_owned(), text);
+            }
+        }
+        Ok(())
+    }
+
+    async fn differs(&mut self, place: &Place, filter: &Filter) -> Result<bool, LdapError> {
+        let (we, slapd) = self.find(place, &filter.to_string()).await?;
+        Ok(we != slapd)
+    }
+
+    /// A part of the filter that is answered differently, too, and has no smaller such part.
+    async fn shrink(&mut self, place: &Place, filter: Filter) -> Result<Filter, LdapError> {
+        let mut smallest = filter;
+        'smaller: loop {
+            for part in smaller(&smallest) {
+                if self.differs(place, &part).await? {
+                    smallest = part;
+                    continue 'smaller;
+                }
+            }
+            return Ok(smallest);
+        }
+    }
+
+    fn place(&mut self) -> Place {
+        let rng = &mut self.make.rng;
+        let scope = match rng.below(3) {
+            0 => Scope::Base,
+            1 => Scope::OneLevel,
+            _ => Scope::Subtree,
+        };
+        match rng.below(10) {
+            0..=5 => (self.suffix.clone(), Scope::Subtree),
+            6 | 7 => (rng.pick(&self.containers).cloned().unwrap_or_default(), scope),
+            // Both are told to take the empty base for the whole tree.
+            8 => (String::new(), Scope::Subtree),
+            _ => (self.make.dump.dn(rng).to_owned(), scope),
+        }
+    }
+
+    /// Bases as people write them, and bases that are not there.
+    async fn bases(&mut self, count: usize) -> Result<(), LdapError> {
+        for _ in 0..count {
+            self.report.ask("bases");
+            let (dn, scope) = self.place();
+            let rng = &mut self.make.rng;
+            let dn = if rng.one_in(3) { format!("cn=nobody,{dn}") } else { dn };
+            let dn = values::near_dn(&dn, rng);
+            if dn.is_empty() {
+                continue;
+            }
+            let place = (dn, scope);
+            let (we, slapd) = self.find(&place, "(objectClass=*)").await?;
+            let refused = intended::is_odd_name(&place.0) || place.0.contains("=#");
+            if refused && slapd.code == 34 && [0, 32].contains(&we.code) {
+                self.report.intend("bases with names that slapd refuses");
+            } else if we != slapd {
+                let group = format!("bases, {} and {}", we.code, slapd.code);
+                let text = format!("  {:?} {scope:?}\n    we {we}\n    slapd {slapd}", place.0);
+                self.report.differ(group, text);
+            }
+        }
+        Ok(())
+    }
+
+    async fn compares(&mut self, count: usize) -> Result<(), LdapError> {
+        for _ in 0..count {
+            self.report.ask("compares");
+            let Some(entry) = self.make.rng.pick(&self.make.dump.entries) else { return Ok(()) };
+            let own = self.make.rng.pick(&entry.values).filter(|_| self.make.rng.below(3) > 0);
+            let (attribute, value) = match own {
+                Some((attribute, value)) if self.make.rng.one_in(2) => (*attribute, value.clone()),
+                Some((attribute, _)) => {
+                    let value = values::assertion(self.make.dump, attribute, &mut self.make.rng);
+                    (*attribute, value)
+                }
+                None => {
+                    let attribute = self.make.attribute();
+                    let value = values::assertion(self.make.dump, attribute, &mut self.make.rng);
+                    (attribute, value)
+                }
+            };
+            if intended::is_excluded(attribute) {
+                continue;
+            }
+            let name = match self.make.rng.one_in(30) {
+                true => b"bogus".to_vec(),
+                false => self.make.spelled(attribute),
+            };
+            let dn = match self.make.rng.one_in(20) {
+                true => values::near_dn(&entry.dn, &mut self.make.rng),
+                false => entry.dn.clone(),
+            };
+            let text = String::from_utf8_lossy(&name).into_owned();
+            let (we, slapd) = tokio::try_join!(
+                self.we.compare(&dn, &text, &value),
+                self.slapd.compare(&dn, &text, &value)
+            )?;
+            if we == slapd {
+                continue;
+            }
+            let filter = Filter::Equality(name, value);
+            let Some(leaf) = Leaf::of(&filter) else { continue };
+            let listed = intended::COMPARES
+                .iter()
+                .find(|(_, _, covers, codes)| codes.contains(&(we, slapd)) && covers(&leaf, &dn));
+            match listed {
+                Some((what, ..)) => self.report.intend(what),
+                None => {
+                    let group = format!("compare {we} {slapd}: {}", leaf.group());
+                    self.report.differ(group, format!("  {dn} {filter}: we {we}, slapd {slapd}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which attributes are returned, under which names, with which values.
+    async fn reads(&mut self, count: usize) -> Result<(), LdapError> {
+        for _ in 0..count {
+            self.report.ask("lists of attributes");
+            let mut listed = BTreeSet::new();
+            let list = self.list();
+            let list: Vec<&str> = list.iter().map(String::as_str).collect();
+            let dn = self.make.dump.dn(&mut self.make.rng).to_owned();
+            let types_only = self.make.rng.one_in(8);
+            let (mut we, mut slapd) = tokio::try_join!(
+                self.we.read(&dn, &list, types_only),
+                self.slapd.read(&dn, &list, types_only)
+            )?;
+            let names: BTreeSet<String> = we.1.keys().chain(slapd.1.keys()).cloned().collect();
+            for name in names.iter().filter(|name| we.1.get(*name) != slapd.1.get(*name)) {
+                if let Some(why) = intended::returned(name, &list) {
+                    self.report.intend(why);
+                    listed.insert(name.clone());
+                }
+            }
+            we.1.retain(|name, _| !listed.contains(name));
+            slapd.1.retain(|name, _| !listed.contains(name));
+            if we == slapd {
+                continue;
+            }
+            let names: BTreeSet<&String> = we.1.keys().chain(slapd.1.keys()).collect();
+            let odd = names.iter().filter(|name| we.1.get(**name) != slapd.1.get(**name));
+            let odd: Vec<String> = odd
+                .map(|name| {
+                    let one = |list: &crate::server::Attributes| list.get(*name).map(BTreeSet::len);
+                    format!("{name} (we {:?}, slapd {:?})", one(&we.1), one(&slapd.1))
+                })
+                .collect();
+            let text = format!("  {list:?} of {dn}: {}", odd.join(", "));
+            self.report.differ("attributes returned".to_owned(), text);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self) -> Vec<String> {
+        let count = self.make.rng.below(5);
+        let mut one = || match self.make.rng.below(12) {
+            0 => "*".to_owned(),
+            1 => "1.1".to_owned(),
+            2 => "bogus".to_owned(),
+            3 => "@person".to_owned(),
+            4 => {
+                let classes = entraldap::directory::schema::standard().classes();
+                self.make.rng.pick(classes).map_or_else(String::new, |c| format!("@{}", c.name))
+            }
+            _ => {
+                let attribute = self.make.attribute();
+                String::from_utf8_lossy(&self.make.spelled(attribute)).into_owned()
+            }
+        };
+        (0..count).map(|_| one()).collect()
+    }
+
+    /// The order of sorted entries, by what they are sorted by.
+    async fn sorts(&mut self, count: usize) -> Result<(), LdapError> {
+        let used = self.make.dump.all_used().filter(|a| !intended::is_excluded(a));
+        let used: Vec<_> = used.filter(|a| a.single_value).collect();
+        for _ in 0..count {
+            self.report.ask("sorted searches");
+            let rng = &mut self.make.rng;
+            let keys: Vec<(&str, Option<&str>, bool)> = (0..1 + rng.below(2))
+                .filter_map(|_| {
+                    let attribute = rng.pick(&used)?;
+                    let rule = attribute.syntax.ordering_rule();
+                    // slapd's own definitions have no rule to fall back to.
+                    let must = intended::NO_ORDERING_IN_SLAPD.contains(&attribute.name);
+                    let rule = rule.map(|(name, oid)| if rng.one_in(2) { name } else { oid });
+                    Some((attribute.name, rule.filter(|_| must || rng.one_in(2)), rng.one_in(2)))
+                })
+                .collect();
+            let critical = rng.one_in(2);
+            let filter =
+                rng.pick(&["(objectClass=*)", "(objectClass=user)", "(mail=*)", "(!(sn=*))"]);
+            let what = Where {
+                base: &self.suffix,
+                scope: Scope::Subtree,
+                filter: filter.copied().unwrap_or_default(),
+            };
+            let (mut we, mut slapd) = tokio::try_join!(
+                self.we.find_sorted(what, &keys, critical),
+                self.slapd.find_sorted(what, &keys, critical)
+            )?;
+            if we.sorted == slapd.sorted && we.sorted != Some(0) {
+                // Unsorted: in whatever order.
+                we.keys.sort();
+                slapd.keys.sort();
+            }
+            // RFC 2891 2: a sort that fails is told in the response control, and ends the search
+            // only where it is critical, with unavailableCriticalExtension. slapd always ends it,
+            // with the sort's own code.
+            if we.sorted.is_some_and(|code| code > 0 && u32::from(code) == slapd.code) {
+                let right = if critical { 12 } else { 0 };
+                if we.code == right {
+                    self.report.intend("sorts that fail: RFC 2891 2 and not as slapd does");
+                    continue;
+                }
+            }
+            if we != slapd {
+                let at = we.keys.iter().zip(&slapd.keys).position(|(a, b)| a != b);
+                let text = format!(
+                    "  {keys:?} {} critical {critical}\n    we code {}, sorted {:?}, {} entries; \
+                     slapd code {}, sorted {:?}, {} entries; first difference at {at:?}: {:?}",
+                    what.filter,
+                    we.code,
+                    we.sorted,
+                    we.keys.len(),
+                    slapd.code,
+                    slapd.sorted,
+                    slapd.keys.len(),
+                    at.map(|at| (shown(we.keys.get(at)), shown(slapd.keys.get(at))))
+                );
+                self.report.differ("sorted searches".to_owned(), text);
+            }
+        }
+        Ok(())
+    }
+
+    async fn pages(&mut self, count: usize) -> Result<(), LdapError> {
+        let all = i32::try_from(self.make.dump.entries.len()).unwrap_or(i32::MAX);
+        let sizes = [1, 2, 7, 50, 100, all - 1, all, all + 1, 10_000];
+        for (at, size) in sizes.iter().cycle().take(count.max(sizes.len())).enumerate() {
+            self.report.ask("paged searches");
+            let filter = match at < sizes.len() {
+                true => Filter::Present(b"objectClass".to_vec()),
+                false => self.make.tree(2),
+            };
+            let text = filter.to_string();
+            let what = Where { base: &self.suffix, scope: Scope::Subtree, filter: &text };
+            let (we, slapd) = tokio::try_join!(
+                self.we.find_paged(what, *size),
+                self.slapd.find_paged(what, *size)
+            )?;
+            if we != slapd {
+                let text = format!(
+                    "  {text} in pages of {size}\n    we {}, {} pages\n    slapd {}, {} pages",
+                    we.0, we.1, slapd.0, slapd.1
+                );
+                self.report.differ("paged searches".to_owned(), text);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many come is compared: which ones come is up to the server.
+    async fn limits(&mut self, count: usize) -> Result<(), LdapError> {
+        for _ in 0..count {
+            self.report.ask("size limits");
+            let filter = self.make.tree(2).to_string();
+            let what = Where { base: &self.suffix, scope: Scope::Subtree, filter: &filter };
+            let limit = self.make.rng.pick(&[1, 2, 10, 100, 1000]).copied().unwrap_or(1);
+            let (we, slapd) = tokio::try_join!(
+                self.we.find_some(what, limit),
+                self.slapd.find_some(what, limit)
+            )?;
+            if (we.code, we.entries.len()) != (slapd.code, slapd.entries.len()) {
+                let text = format!("  {filter} limit {limit}\n    we {we}\n    slapd {slapd}");
+                self.report.differ("size limits".to_owned(), text);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(key: Option<&Vec<Option<Vec<u8>>>>) -> String {
+    let one = |value: &Option<Vec<u8>>| match value {
+        Some(value) => String::from_utf8_lossy(value).into_owned(),
+        None => "-".to_owned(),
+    };
+    key.map(|values| values.iter().map(one).collect::<Vec<_>>().join(" | ")).unwrap_or_default()
+}
+
+/// Some entries that only one of them found.
+fn only(we: &Found, slapd: &Found) -> String {
+    let list = |one: &Found, other: &Found| -> Vec<String> {
+        one.entries.difference(&other.entries).take(2).map(|key| readable(key)).collect()
+    };
+    let (ours, theirs) = (list(we, slapd), list(slapd, we));
+    let mut out = String::new();
+    if !ours.is_empty() {
+        out.push_str(&format!("\n    only we: {}", ours.join("; ")));
+    }
+    if !theirs.is_empty() {
+        out.push_str(&format!("\n    only slapd: {}", theirs.join("; ")));
+    }
+    out
+}
+
+/// Filters that are one step smaller.
+fn smaller(filter: &Filter) -> Vec<Filter> {
+    let lists = |list: &[Filter], make: fn(Vec<Filter>) -> Filter| {
+        let without = |at: usize| {
+            let kept = list.iter().enumerate().filter(|(n, _)| *n != at);
+            make(kept.map(|(_, inner)| inner.clone()).collect())
+        };
+        let mut out = list.to_vec();
+        out.extend((0..list.len()).map(without));
+        for (at, inner) in list.iter().enumerate() {
+            for part in smaller(inner) {
+                let replaced = list.iter().enumerate();
+                let replaced =
+                    replaced.map(|(n, own)| if n == at { part.clone() } else { own.clone() });
+                out.push(make(replaced.collect()));
+            }
+        }
+        out
+    };
+    match filter {
+        Filter::And(list) => lists(list, Filter::And),
+        Filter::Or(list) => lists(list, Filter::Or),
+        Filter::Not(inner) => {
+            let mut out = vec![(**inner).clone()];
+            out.extend(smaller(inner).into_iter().map(|part| Filter::Not(Box::new(part))));
+            out
+        }
+        _ => Vec::new(),
+    }
+}
