@@ -15,6 +15,8 @@ use ldap3_proto::LdapResultCode;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// So many abandons of requests that wait are kept in mind, the latest ones.
+const MOST_ABANDONED: usize = 256;
 const TIME_LIMIT: i64 = LdapResultCode::TimeLimitExceeded as i64;
 
 /// What stands next in the input.
@@ -200,6 +202,10 @@ impl Connection {
             match (tag, number) {
                 (tag::UNBIND_REQUEST, _) => return Some(End::Unbind),
                 (tag::ABANDON_REQUEST, Ok(id)) if self.stop(id).is_none() => {
+                    // What a client abandons that it never asked for would pile up.
+                    if self.abandoned.len() == MOST_ABANDONED {
+                        self.abandoned.remove(0);
+                    }
                     self.abandoned.push(id);
                 }
                 _ => {}
@@ -216,14 +222,10 @@ impl Connection {
         }
         let contents = self.input.get(header..len).unwrap_or_default();
         let Ok((id, op, _)) = request::envelope(contents, header) else { return false };
-        let can_be = matches!(op.tag, tag::SEARCH_REQUEST | tag::COMPARE_REQUEST);
-        let at = self.abandoned.iter().position(|abandoned| *abandoned == id);
-        match at {
-            Some(at) if can_be => {
-                self.abandoned.swap_remove(at);
-                true
-            }
-            _ => false,
+        if !matches!(op.tag, tag::SEARCH_REQUEST | tag::COMPARE_REQUEST) {
+            return false;
         }
+        let at = self.abandoned.iter().position(|abandoned| *abandoned == id);
+        at.map(|at| self.abandoned.remove(at)).is_some()
     }
 }

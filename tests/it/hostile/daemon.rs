@@ -111,7 +111,7 @@ async fn attack(daemon: &Daemon, round: usize) {
         b"\x30\x82\xff\xff\x02\x01\x01".to_vec(),
         [b"\x30\x83\x00\xff\xf0\x02\x01\x01".to_vec(), big.clone()].concat(),
         message(1, &tlv(0x79, b"")),
-        message(1, &dump).repeat(20),
+        pipeline(20, &dump),
         message(1, &search(BASE, 2, &filter::or(&vec![filter::equal("cn", &big[..5]); 4000]), &[])),
         message(1, &search(BASE, 2, &filter::equal("cn", &big), &[])),
         message(1, &search(BASE, 2, &filter::and(&vec![b"\xa0\x00".to_vec(); 3000]), &[])),
@@ -168,7 +168,7 @@ async fn many_connections_keep_a_bounded_amount() {
     daemon.serves().await;
     let (descriptors, before) = (daemon.descriptors(), daemon.memory());
     let half = [b"\x30\x82\xff\xf0".to_vec(), vec![b'x'; 60_000]].concat();
-    let dumps = message(1, &search(BASE, 2, &filter::present("objectClass"), &[])).repeat(100);
+    let dumps = pipeline(100, &search(BASE, 2, &filter::present("objectClass"), &[]));
     let mut clients = Vec::new();
     for n in 0..200 {
         let mut client = daemon.connect().await;

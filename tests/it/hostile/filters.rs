@@ -118,7 +118,7 @@ async fn endless_lists_of_attributes() {
     // As many as may be: an entry of the same size as if asked once.
     let op = |count| message(2, &search(BASE, 2, &wanted, &vec!["mail"; count]));
     let once = client.entries(&op(1)).await.0;
-    assert_eq!(client.entries(&op(1000)).await.0, once);
+    assert_eq!(client.entries(&op(200)).await.0, once);
     drop(client);
     target.is_well().await;
 }
@@ -130,7 +130,7 @@ async fn ranges_do_not_multiply_an_entry() {
     let target = Target::start().await;
     let mut client = target.bound().await;
     let groups = filter::equal("objectClass", "group");
-    let names: Vec<String> = (0..1000).map(|n| format!("member;range=0-{n}")).collect();
+    let names: Vec<String> = (0..200).map(|n| format!("member;range=0-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let size = async |client: &mut Client, names: &[&str]| {
         let (entries, done) = client.entries(&message(2, &search(BASE, 2, &groups, names))).await;

@@ -2,6 +2,7 @@
 
 use super::octets::*;
 use super::target::{Client, Target, settings};
+use crate::world::BASE;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -102,8 +103,8 @@ async fn sizes_that_are_only_claimed() {
     target.is_well().await;
 }
 
-/// Item 8: message ids that are none, or of more than 31 bits. An id in use again is no
-/// reason to end anything: operations here end in their order.
+/// Item 8: message ids that are none, or of more than 31 bits, or of a search that still
+/// runs (RFC 4511 4.1.1.1).
 #[tokio::test]
 async fn message_ids_out_of_range() {
     let target = Target::start().await;
@@ -125,6 +126,23 @@ async fn message_ids_out_of_range() {
         let answer = client.answer(&message(id, &bind("", ""))).await;
         assert_eq!((answer.id, answer.code()), (id, 0));
     }
+    drop(client);
+    let mut client = target.bound().await;
+    let all = search(BASE, 2, &filter::present("objectClass"), &[]);
+    client.send(&message(5, &all).repeat(100)).await;
+    let mut results = 0;
+    let notice = loop {
+        // All of them, if each has ended before the next one is read.
+        match client.next().await {
+            Some(answer) if answer.id == 0 => break Some(answer),
+            Some(answer) => results += usize::from(answer.tag == 0x65),
+            None => panic!("no notice"),
+        }
+        if results == 100 {
+            break None;
+        }
+    };
+    assert!(notice.is_none_or(|notice| notice.code() == 2));
     drop(client);
     target.is_well().await;
 }

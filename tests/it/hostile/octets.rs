@@ -37,6 +37,11 @@ pub fn message(id: i64, op: &[u8]) -> Vec<u8> {
     sequence(&[integer(id), op.to_vec()])
 }
 
+/// So many requests at once, numbered from 1001 on.
+pub fn pipeline(count: i64, op: &[u8]) -> Vec<u8> {
+    (1001..1001 + count).flat_map(|id| message(id, op)).collect()
+}
+
 pub fn controlled(id: i64, op: &[u8], controls: &[Vec<u8>]) -> Vec<u8> {
     sequence(&[integer(id), op.to_vec(), tlv(0xa0, &controls.concat())])
 }

@@ -20,7 +20,7 @@ async fn readers_that_never_read() {
     let mut clients: Vec<Client> = Vec::new();
     for _ in 0..20 {
         let mut client = target.bound().await;
-        client.send(&message(5, &dump()).repeat(200)).await;
+        client.send(&pipeline(200, &dump())).await;
         clients.push(client);
     }
     target.serves().await;
@@ -37,7 +37,7 @@ async fn writers_that_never_read() {
     settings.limits.write_stall = Duration::from_millis(300);
     let target = Target::with(settings).await;
     let mut client = target.bound().await;
-    let pipeline = message(5, &dump()).repeat(1000);
+    let pipeline = pipeline(1000, &dump());
     let pour = async {
         for _ in 0..10_000 {
             client.stream.write_all(&pipeline).await?;
