@@ -175,7 +175,7 @@ impl Generator<'_> {
             rule,
             attribute: (!anonymous).then_some(name),
             value,
-            dn_attributes: self.rng.one_in(8),
+            dn_attributes: self.rng.one_in(4),
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::definitions;
 use crate::generate::Generator;
 use crate::intended::{self, Leaf};
 use crate::report::Report;
-use crate::server::{Found, Server, Where, readable};
+use crate::server::{self, Found, Server, Where, readable};
 use crate::values;
 use entraldap::directory::dn::Dn;
 use entraldap::directory::filter::Filter;
@@ -22,6 +22,8 @@ pub(crate) struct Questions<'d> {
     suffix: String,
     /// Entries that have others below them.
     containers: Vec<String>,
+    /// Entries whose strings slapd folds otherwise (see [`intended::ODD_LETTERS`]).
+    odd: BTreeSet<Vec<u8>>,
 }
 
 /// Where a question is asked.
@@ -36,12 +38,26 @@ impl<'d> Questions<'d> {
         let own = |dn: &&String| make.dump.entries.iter().any(|entry| entry.dn == **dn);
         let containers: Vec<String> = parents.iter().filter(own).cloned().collect();
         let suffix = containers.iter().min_by_key(|dn| dn.len()).cloned().unwrap_or_default();
-        Questions { we, slapd, make, report: Report::default(), suffix, containers }
+        let odd =
+            make.dump.entries.iter().filter(|entry| {
+                entry.values.iter().any(|(_, value)| intended::has_odd_letter(value))
+            });
+        let odd = odd.map(|entry| server::key(&entry.dn)).collect();
+        Questions { we, slapd, make, report: Report::default(), suffix, containers, odd }
+    }
+
+    /// Whether answers differ in nothing but entries whose strings slapd folds otherwise.
+    fn is_odd(&self, we: &Found, slapd: &Found) -> bool {
+        let mut between = we.entries.symmetric_difference(&slapd.entries);
+        we.code == slapd.code
+            && (we.double, slapd.double) == (0, 0)
+            && between.all(|entry| self.odd.contains(entry))
     }
 
     /// Asks everything; so many filters, and other questions in proportion.
     pub(crate) async fn all(&mut self, filters: usize) -> Result<(), LdapError> {
         self.definitions().await?;
+        self.examples().await?;
         self.leaves(filters / 2).await?;
         self.trees(filters - filters / 2).await?;
         self.bases(filters / 8).await?;
@@ -60,7 +76,7 @@ impl<'d> Questions<'d> {
             self.we.read("cn=Subschema", list, false),
             self.slapd.read("cn=Subschema", list, false)
         )?;
-        let defined = |(_, attributes): &(u32, crate::server::Attributes)| {
+        let defined = |(_, attributes): &(u32, server::Attributes)| {
             let texts: Vec<String> = attributes
                 .values()
                 .flatten()
@@ -75,7 +91,7 @@ impl<'d> Questions<'d> {
                 intended::DEFINITIONS.iter().find(|(list, _)| list.contains(&ours.name.as_str()));
             match slapd.get(name) {
                 Some(theirs) if theirs.rules() == ours.rules() => {}
-                Some(_) if listed.is_some() => self.report.intend("definitions"),
+                _ if listed.is_some() => self.report.intend("definitions"),
                 theirs => {
                     let text = format!("  we {ours:?}\n  slapd {theirs:?}");
                     self.report.differ("definitions".to_owned(), text);
@@ -90,16 +106,45 @@ impl<'d> Questions<'d> {
         tokio::try_join!(self.we.find(what), self.slapd.find(what))
     }
 
+    /// The answers of both to an assertion, plain and negated.
+    async fn both(&mut self, filter: &Filter) -> Result<[[Found; 2]; 2], LdapError> {
+        let everywhere = (self.suffix.clone(), Scope::Subtree);
+        let (we, slapd) = self.find(&everywhere, &filter.to_string()).await?;
+        let (not_we, not_slapd) = self.find(&everywhere, &format!("(!{filter})")).await?;
+        Ok([[we, not_we], [slapd, not_slapd]])
+    }
+
+    /// What is listed must be so: a difference that is gone is to be taken off the list.
+    async fn examples(&mut self) -> Result<(), LdapError> {
+        for known in intended::LEAVES.iter().filter(|known| !known.example.is_empty()) {
+            self.report.ask("examples of intended differences");
+            let covered = Filter::parse(known.example).ok();
+            let covered = covered.filter(|filter| {
+                intended::leaves(filter).any(|covering| covering.what == known.what)
+            });
+            let holds = match &covered {
+                Some(filter) => {
+                    let [we, slapd] = self.both(filter).await?;
+                    we != slapd && known.explains(&we, &slapd)
+                }
+                None => false,
+            };
+            if holds {
+                self.report.intend(known.what);
+            } else {
+                let text = format!("  {}: {}", known.what, known.example);
+                self.report.differ("listed, and no such difference".to_owned(), text);
+            }
+        }
+        Ok(())
+    }
+
     /// Single assertions, and what is undefined of them: each is asked negated, too.
     async fn leaves(&mut self, count: usize) -> Result<(), LdapError> {
-        let everywhere = (self.suffix.clone(), Scope::Subtree);
         for _ in 0..count {
             self.report.ask("assertions, each negated as well");
             let filter = self.make.leaf();
-            let (plain, negated) = (filter.to_string(), format!("(!{filter})"));
-            let (we, slapd) = self.find(&everywhere, &plain).await?;
-            let (not_we, not_slapd) = self.find(&everywhere, &negated).await?;
-            let (we, slapd) = ([we, not_we], [slapd, not_slapd]);
+            let [we, slapd] = self.both(&filter).await?;
             if we == slapd {
                 continue;
             }
@@ -110,9 +155,14 @@ impl<'d> Questions<'d> {
             }
             let [we, not_we] = &we;
             let [slapd, not_slapd] = &slapd;
+            let is_string = Leaf::of(&filter).is_some_and(|leaf| leaf.is_string());
+            if is_string && self.is_odd(we, slapd) && self.is_odd(not_we, not_slapd) {
+                self.report.intend(intended::ODD_LETTERS);
+                continue;
+            }
             let group = Leaf::of(&filter).map(|leaf| leaf.group()).unwrap_or_default();
             let text = format!(
-                "  {plain}\n    we {we}; negated {not_we}\n    slapd {slapd}; negated \
+                "  {filter}\n    we {we}; negated {not_we}\n    slapd {slapd}; negated \
                  {not_slapd}{}",
                 only(we, slapd)
             );
@@ -145,7 +195,11 @@ impl<'d> Questions<'d> {
 
     async fn differs(&mut self, place: &Place, filter: &Filter) -> Result<bool, LdapError> {
         let (we, slapd) = self.find(place, &filter.to_string()).await?;
-        Ok(we != slapd)
+        let differs = we != slapd && !self.is_odd(&we, &slapd);
+        if we != slapd && !differs {
+            self.report.intend(intended::ODD_LETTERS);
+        }
+        Ok(differs)
     }
 
     /// A part of the filter that is answered differently, too, and has no smaller such part.
@@ -241,6 +295,13 @@ impl<'d> Questions<'d> {
             }
             let filter = Filter::Equality(name, value);
             let Some(leaf) = Leaf::of(&filter) else { continue };
+            if [(5, 6), (6, 5)].contains(&(we, slapd))
+                && leaf.is_string()
+                && self.odd.contains(&server::key(&entry.dn))
+            {
+                self.report.intend(intended::ODD_LETTERS);
+                continue;
+            }
             let listed = intended::COMPARES
                 .iter()
                 .find(|(_, _, covers, codes)| codes.contains(&(we, slapd)) && covers(&leaf, &dn));
@@ -270,7 +331,8 @@ impl<'d> Questions<'d> {
             )?;
             let names: BTreeSet<String> = we.1.keys().chain(slapd.1.keys()).cloned().collect();
             for name in names.iter().filter(|name| we.1.get(*name) != slapd.1.get(*name)) {
-                if let Some(why) = intended::returned(name, &list) {
+                let only_we = !slapd.1.contains_key(name);
+                if let Some(why) = intended::returned(name, &list, only_we) {
                     self.report.intend(why);
                     listed.insert(name.clone());
                 }
@@ -281,14 +343,14 @@ impl<'d> Questions<'d> {
                 continue;
             }
             let names: BTreeSet<&String> = we.1.keys().chain(slapd.1.keys()).collect();
-            let odd = names.iter().filter(|name| we.1.get(**name) != slapd.1.get(**name));
-            let odd: Vec<String> = odd
+            let uneven = names.iter().filter(|name| we.1.get(**name) != slapd.1.get(**name));
+            let uneven: Vec<String> = uneven
                 .map(|name| {
-                    let one = |list: &crate::server::Attributes| list.get(*name).map(BTreeSet::len);
+                    let one = |list: &server::Attributes| list.get(*name).map(BTreeSet::len);
                     format!("{name} (we {:?}, slapd {:?})", one(&we.1), one(&slapd.1))
                 })
                 .collect();
-            let text = format!("  {list:?} of {dn}: {}", odd.join(", "));
+            let text = format!("  {list:?} of {dn}: {}", uneven.join(", "));
             self.report.differ("attributes returned".to_owned(), text);
         }
         Ok(())
@@ -347,6 +409,14 @@ impl<'d> Questions<'d> {
                 we.keys.sort();
                 slapd.keys.sort();
             }
+            let odd = |key: &Vec<Option<Vec<u8>>>| {
+                key.iter().flatten().any(|value| intended::has_odd_letter(value))
+            };
+            if we != slapd && we.keys.iter().chain(&slapd.keys).any(odd) {
+                self.report.intend(intended::ODD_LETTERS);
+                we.keys.retain(|key| !odd(key));
+                slapd.keys.retain(|key| !odd(key));
+            }
             // RFC 2891 2: a sort that fails is told in the response control, and ends the search
             // only where it is critical, with unavailableCriticalExtension. slapd always ends it,
             // with the sort's own code.
@@ -356,6 +426,12 @@ impl<'d> Questions<'d> {
                     self.report.intend("sorts that fail: RFC 2891 2 and not as slapd does");
                     continue;
                 }
+            }
+            // RFC 2891 1.1: an attribute "multiple times": "unwillingToPerform".
+            let twice = keys.first().map(|key| key.0) == keys.get(1).map(|key| key.0);
+            if twice && we.sorted == Some(53) && slapd.sorted == Some(0) {
+                self.report.intend("sorts by an attribute twice: slapd does not mind");
+                continue;
             }
             if we != slapd {
                 let at = we.keys.iter().zip(&slapd.keys).position(|(a, b)| a != b);
@@ -392,7 +468,7 @@ impl<'d> Questions<'d> {
                 self.we.find_paged(what, *size),
                 self.slapd.find_paged(what, *size)
             )?;
-            if we != slapd {
+            if we != slapd && !self.is_odd(&we.0, &slapd.0) {
                 let text = format!(
                     "  {text} in pages of {size}\n    we {}, {} pages\n    slapd {}, {} pages",
                     we.0, we.1, slapd.0, slapd.1
@@ -414,7 +490,8 @@ impl<'d> Questions<'d> {
                 self.we.find_some(what, limit),
                 self.slapd.find_some(what, limit)
             )?;
-            if (we.code, we.entries.len()) != (slapd.code, slapd.entries.len()) {
+            let same = (we.code, we.entries.len()) == (slapd.code, slapd.entries.len());
+            if !same && !self.is_odd(&we, &slapd) {
                 let text = format!("  {filter} limit {limit}\n    we {we}\n    slapd {slapd}");
                 self.report.differ("size limits".to_owned(), text);
             }
