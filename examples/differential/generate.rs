@@ -1,5 +1,6 @@
 //! Filters from a seed.
 
+use crate::allowed;
 use crate::dump::Dump;
 use crate::intended;
 use crate::values;
@@ -61,7 +62,7 @@ impl Generator<'_> {
                 false => self.dump.used(&mut self.rng),
                 true => self.rng.pick(all),
             };
-            if let Some(found) = found.filter(|found| !intended::is_excluded(found)) {
+            if let Some(found) = found.filter(|found| !allowed::is_excluded(found)) {
                 return found;
             }
         }

@@ -1,25 +1,15 @@
 //! What may differ, and why. Whatever is not listed here is an error in one of the two.
 
+use crate::allowed::NO_ORDERING_IN_SLAPD;
 use crate::generate::equality_rule;
+use crate::leaf::Leaf;
 use crate::server::Found;
-use entraldap::directory::attribute::{AttributeType, Syntax};
+use entraldap::directory::attribute::Syntax;
 use entraldap::directory::dn::Dn;
-use entraldap::directory::filter::{Extensible, Filter};
+use entraldap::directory::filter::Filter;
 use entraldap::directory::predicate::RULE_IN_CHAIN;
-use entraldap::directory::schema::{self, Described};
+use entraldap::directory::schema;
 use std::borrow::Cow;
-
-/// An assertion in a filter.
-pub(crate) struct Leaf<'f> {
-    /// What it is about, if that is known.
-    attribute: Option<&'static AttributeType>,
-    /// The attribute's description, in lower case.
-    description: String,
-    /// The options in it.
-    options: String,
-    /// The assertion itself.
-    filter: &'f Filter,
-}
 
 /// What the answers to an assertion and to its negation look like.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,7 +37,7 @@ pub(crate) struct Intended {
     /// Which assertions.
     covers: fn(&Leaf<'_>) -> bool,
     /// How the answers differ, where they do.
-    says: Says,
+    pub(crate) says: Says,
 }
 
 impl Intended {
@@ -393,7 +383,8 @@ pub(crate) fn is_odd_name(dn: &str) -> bool {
     })
 }
 
-fn text(value: &[u8]) -> Cow<'_, str> {
+/// Octets as text.
+pub(crate) fn text(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value)
 }
 
@@ -404,145 +395,6 @@ fn has_mapped(value: &[u8]) -> bool {
 }
 
 const NAMES: &[Syntax] = &[Syntax::Dn, Syntax::ObjectCategory];
-
-/// The attributes that have an ordering rule here and none in slapd.
-pub(crate) const NO_ORDERING_IN_SLAPD: &[&str] =
-    &["cn", "name", "uid", "description", "userPassword"];
-
-/// Attributes whose published definition differs from that of slapd, and what is done.
-pub(crate) const DEFINITIONS: &[(&[&str], &str)] = &[
-    (NO_ORDERING_IN_SLAPD, "no ORDERING rule in slapd; asked for, see the list above"),
-    (&["distinguishedName"], "single-valued here, as in Active Directory; asked for"),
-    (&EXCLUDED_LABELED_URI, "caseExactMatch in RFC 2079; a case-ignoring string in AD; left out"),
-    (&EXCLUDED_ROOT_DSE, "of the root DSE or the subschema; no entry has them; left out"),
-    (&EXCLUDED_HIDDEN, "slapd has them and publishes them nowhere; no entry has them; left out"),
-    (&EXCLUDED_STAMPS, "slapd's syntaxes of these are not published here; left out"),
-];
-
-const EXCLUDED_LABELED_URI: [&str; 1] = ["labeledURI"];
-const EXCLUDED_HIDDEN: [&str; 4] =
-    ["dITStructureRules", "dITContentRules", "nameForms", "subtreeSpecification"];
-const EXCLUDED_ROOT_DSE: [&str; 14] = [
-    "namingContexts",
-    "altServer",
-    "attributeTypes",
-    "ldapSyntaxes",
-    "matchingRules",
-    "matchingRuleUse",
-    "objectClasses",
-    "supportedControl",
-    "supportedExtension",
-    "supportedFeatures",
-    "supportedLDAPVersion",
-    "supportedSASLMechanisms",
-    "vendorName",
-    "vendorVersion",
-];
-const EXCLUDED_STAMPS: [&str; 3] = ["contextCSN", "entryCSN", "entryUUID"];
-
-/// Whether no filter is made of an attribute.
-pub(crate) fn is_excluded(attribute: &AttributeType) -> bool {
-    let lists: [&[&str]; 4] =
-        [&EXCLUDED_LABELED_URI, &EXCLUDED_HIDDEN, &EXCLUDED_ROOT_DSE, &EXCLUDED_STAMPS];
-    lists.iter().any(|list| list.contains(&attribute.name))
-}
-
-/// Compares that end otherwise: which, why, our code and that of slapd.
-pub(crate) type Compared =
-    (&'static str, &'static str, fn(&Leaf<'_>, &str) -> bool, &'static [(u32, u32)]);
-
-/// Compares that end otherwise. The second parameter is the entry's name.
-pub(crate) const COMPARES: &[Compared] = &[
-    (
-        "compare: an unknown attribute or a malformed value, and no such attribute or entry",
-        "RFC 4511 4.10 has a code for either and no order: we look at the entry first, slapd at \
-         what it is asked about",
-        |_, _| true,
-        &[(16, 21), (32, 21), (32, 17)],
-    ),
-    (
-        "compare: with what is Undefined in a filter for slapd only",
-        "the same reasons as in filters",
-        |leaf, _| leaves(leaf.filter).any(|known| known.says == Says::SlapdUndefined),
-        &[(5, 21), (6, 21), (5, 17), (6, 17), (16, 17), (21, 17)],
-    ),
-    (
-        "compare: with what is Undefined in a filter here only",
-        "the same reasons as in filters",
-        |leaf, _| leaves(leaf.filter).any(|known| known.says == Says::WeUndefined),
-        &[(21, 5)],
-    ),
-    (
-        "compare: with what finds other entries in a filter",
-        "the same reasons as in filters",
-        |leaf, _| {
-            let others = [Says::WeMore, Says::SlapdMore, Says::Others];
-            leaves(leaf.filter).any(|known| others.contains(&known.says))
-        },
-        &[(6, 5), (5, 6)],
-    ),
-    (
-        "compare: entryDN, subschemaSubentry",
-        "slapd makes them when they are read, and is unwilling to compare them",
-        |leaf, _| leaf.is_of(&["entryDN", "subschemaSubentry"]),
-        &[(5, 53), (6, 53), (16, 53)],
-    ),
-    (
-        "compare: hasSubordinates",
-        "made by slapd; no entry of ours has it",
-        |leaf, _| leaf.is_of(&["hasSubordinates"]),
-        &[(16, 5), (16, 6)],
-    ),
-    (
-        "compare: of entries whose names slapd refuses",
-        "the same reasons as in filters",
-        |_, dn| is_odd_name(dn) || dn.contains("=#"),
-        &[(32, 34), (5, 34), (6, 34), (16, 34), (17, 34), (21, 34)],
-    ),
-];
-
-/// Why an attribute may be returned by one and not by the other, given what was asked
-/// for, and whether only we return it.
-pub(crate) fn returned(name: &str, list: &[&str], only_we: bool) -> Option<&'static str> {
-    let known = schema::standard().attribute(name.split(';').next()?.as_bytes())?;
-    let above = schema::standard().class("top")?;
-    let of_class = list.iter().any(|asked| asked.starts_with('@'));
-    if only_we && of_class && above.may.contains(&known.name) {
-        return Some("@class: slapd's top is that of RFC 4512, ours is Active Directory's");
-    }
-    if list.iter().any(|asked| asked.to_ascii_lowercase().ends_with(";binary")) {
-        let asks = |asked: &&str| {
-            let base = asked.split(';').next().unwrap_or_default();
-            schema::standard().attribute(base.as_bytes()).is_some_and(|a| a.id == known.id)
-        };
-        if list.iter().filter(|asked| asked.contains(';')).any(asks) {
-            return Some(";binary: see the list of assertions");
-        }
-    }
-    let asks_for = |id: &str| list.iter().any(|asked| asked.eq_ignore_ascii_case(id));
-    if list.iter().any(|asked| asked.eq_ignore_ascii_case("@extensibleObject")) {
-        return Some("@extensibleObject: slapd returns everything, operational attributes as well");
-    }
-    if known.name == "objectClass" && asks_for("@subschema") {
-        return Some("@subschema: RFC 4512 4.2 gives it no superior, AD and we have `top`");
-    }
-    if ["hasSubordinates", "subschemaSubentry"].contains(&known.name) {
-        return Some(
-            "hasSubordinates, subschemaSubentry: made by slapd; no entry of ours has them",
-        );
-    }
-    if known.name == "cn" && asks_for("name") {
-        return Some("name: slapd's stands for cn, too; see the list of assertions");
-    }
-    if known.name == "name" && asks_for(known.oid) {
-        return Some("name by its object identifier: see the list of assertions");
-    }
-    let by_default = list.is_empty() || list.contains(&"*");
-    (by_default && known.name == "primaryGroupToken").then_some(
-        "primaryGroupToken: constructed in Active Directory and returned when asked for; slapd \
-         lets a schema that is loaded have no operational attributes",
-    )
-}
 
 /// RFC 3454 B.2, which RFC 4518 2.3 refers to, folds these to two characters; slapd folds
 /// İ to i alone and ß not at all, so that values with them compare otherwise to any value.
@@ -563,105 +415,4 @@ pub(crate) fn leaf(filter: &Filter) -> Option<&'static Intended> {
 pub(crate) fn leaves(filter: &Filter) -> impl Iterator<Item = &'static Intended> {
     let leaf = Leaf::of(filter);
     LEAVES.iter().filter(move |known| leaf.as_ref().is_some_and(|leaf| (known.covers)(leaf)))
-}
-
-impl<'f> Leaf<'f> {
-    /// Of a filter that is no filter of filters.
-    pub(crate) fn of(filter: &'f Filter) -> Option<Self> {
-        let description = match filter {
-            Filter::And(_) | Filter::Or(_) | Filter::Not(_) => return None,
-            Filter::Equality(name, _)
-            | Filter::Substrings(name, _)
-            | Filter::GreaterOrEqual(name, _)
-            | Filter::LessOrEqual(name, _)
-            | Filter::Present(name)
-            | Filter::Approx(name, _) => name.as_slice(),
-            Filter::Extensible(found) => found.attribute.as_deref().unwrap_or_default(),
-        };
-        let attribute = match schema::standard().described(description) {
-            Described::Attribute(found) | Described::Subtype(found) => Some(found),
-            Described::Unknown => None,
-        };
-        let text = text(description).to_ascii_lowercase();
-        let options = text.split_once(';').map_or("", |(_, options)| options).to_owned();
-        Some(Leaf { attribute, description: text, options, filter })
-    }
-
-    fn is_of(&self, names: &[&str]) -> bool {
-        self.attribute.is_some_and(|attribute| names.contains(&attribute.name))
-    }
-
-    fn has(&self, syntaxes: &[Syntax]) -> bool {
-        self.attribute.is_some_and(|attribute| syntaxes.contains(&attribute.syntax))
-    }
-
-    fn is_ordering(&self) -> bool {
-        matches!(self.filter, Filter::GreaterOrEqual(..) | Filter::LessOrEqual(..))
-    }
-
-    fn is_presence(&self) -> bool {
-        matches!(self.filter, Filter::Present(_))
-    }
-
-    /// Whether values are text.
-    pub(crate) fn is_string(&self) -> bool {
-        self.has(&[Syntax::DirectoryString, Syntax::CaseExactString, Syntax::TelephoneNumber])
-    }
-
-    fn is_by_oid(&self) -> bool {
-        self.description.starts_with(|c: char| c.is_ascii_digit())
-    }
-
-    fn is_tagged(&self) -> bool {
-        self.options.split(';').any(|option| option.starts_with("lang-"))
-    }
-
-    /// The assertion's value, or the pieces of one.
-    fn values(&self) -> impl Iterator<Item = &'f [u8]> + use<'f> {
-        let list: Vec<&[u8]> = match self.filter {
-            Filter::Equality(_, value)
-            | Filter::GreaterOrEqual(_, value)
-            | Filter::LessOrEqual(_, value)
-            | Filter::Approx(_, value) => vec![value],
-            Filter::Extensible(found) => vec![&found.value],
-            Filter::Substrings(_, pieces) => {
-                let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
-                all.map(Vec::as_slice).collect()
-            }
-            _ => Vec::new(),
-        };
-        list.into_iter()
-    }
-
-    fn value_has(&self, octet: u8) -> bool {
-        self.values().any(|value| value.contains(&octet))
-    }
-
-    fn extensible(&self) -> Option<&'f Extensible> {
-        match self.filter {
-            Filter::Extensible(found) => Some(found),
-            _ => None,
-        }
-    }
-
-    fn rule(&self) -> Option<&'f [u8]> {
-        self.extensible()?.rule.as_deref()
-    }
-
-    /// How differences are put into groups: kind of assertion, syntax, options.
-    pub(crate) fn group(&self) -> String {
-        let kind = match self.filter {
-            Filter::Equality(..) => "=",
-            Filter::Substrings(..) => "=*",
-            Filter::GreaterOrEqual(..) => ">=",
-            Filter::LessOrEqual(..) => "<=",
-            Filter::Approx(..) => "~=",
-            Filter::Extensible(_) => ":=",
-            _ => "presence",
-        };
-        match self.attribute {
-            Some(attribute) => format!("{:?} {kind} {}", attribute.syntax, self.options),
-            None => format!("unknown {kind} {}", self.options),
-        }
-    }
 }
