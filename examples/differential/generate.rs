@@ -1,5 +1,6 @@
 //! Filters from a seed.
 
+use crate::allowed;
 use crate::dump::Dump;
 use crate::intended;
 use crate::values;
@@ -61,7 +62,7 @@ impl Generator<'_> {
                 false => self.dump.used(&mut self.rng),
                 true => self.rng.pick(all),
             };
-            if let Some(found) = found.filter(|found| !intended::is_excluded(found)) {
+            if let Some(found) = found.filter(|found| !allowed::is_excluded(found)) {
                 return found;
             }
         }
@@ -175,7 +176,7 @@ impl Generator<'_> {
             rule,
             attribute: (!anonymous).then_some(name),
             value,
-            dn_attributes: self.rng.one_in(8),
+            dn_attributes: self.rng.one_in(4),
         })
     }
 }

@@ -1,25 +1,15 @@
 //! What may differ, and why. Whatever is not listed here is an error in one of the two.
 
+use crate::allowed::NO_ORDERING_IN_SLAPD;
 use crate::generate::equality_rule;
+use crate::leaf::Leaf;
 use crate::server::Found;
-use entraldap::directory::attribute::{AttributeType, Syntax};
+use entraldap::directory::attribute::Syntax;
 use entraldap::directory::dn::Dn;
-use entraldap::directory::filter::{Extensible, Filter};
+use entraldap::directory::filter::Filter;
 use entraldap::directory::predicate::RULE_IN_CHAIN;
-use entraldap::directory::schema::{self, Described};
+use entraldap::directory::schema;
 use std::borrow::Cow;
-
-/// An assertion in a filter.
-pub(crate) struct Leaf<'f> {
-    /// What it is about, if that is known.
-    attribute: Option<&'static AttributeType>,
-    /// The attribute's description, in lower case.
-    description: String,
-    /// The options in it.
-    options: String,
-    /// The assertion itself.
-    filter: &'f Filter,
-}
 
 /// What the answers to an assertion and to its negation look like.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,12 +30,14 @@ pub(crate) enum Says {
 pub(crate) struct Intended {
     /// Which assertions, in words.
     pub(crate) what: &'static str,
+    /// One of them, which must differ in every directory, if there is one.
+    pub(crate) example: &'static str,
     /// The reason.
     pub(crate) why: &'static str,
     /// Which assertions.
     covers: fn(&Leaf<'_>) -> bool,
     /// How the answers differ, where they do.
-    says: Says,
+    pub(crate) says: Says,
 }
 
 impl Intended {
@@ -79,20 +71,15 @@ impl Intended {
 pub(crate) const LEAVES: &[Intended] = &[
     Intended {
         what: ">= and <= of cn, name, uid, description, userPassword",
+        example: "(cn>=a)",
         why: "slapd's own definitions of these have no ORDERING rule, as in RFC 4519; ours have, \
               as every string of Active Directory",
         covers: |leaf| leaf.is_ordering() && leaf.is_of(NO_ORDERING_IN_SLAPD),
         says: Says::SlapdUndefined,
     },
     Intended {
-        what: "name",
-        why: "RFC 4519 2.18 makes it the supertype of cn; in Active Directory it is an attribute \
-              of its own, the value of the RDN",
-        covers: |leaf| leaf.is_of(&["name"]),
-        says: Says::SlapdMore,
-    },
-    Intended {
         what: "~= of strings",
+        example: "(sn~=dvorak)",
         why: "RFC 4511 4.5.1.7.6 leaves the algorithm to the server: slapd compares sounds, we \
               compare as Active Directory does, for equality",
         covers: |leaf| {
@@ -102,6 +89,7 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "~= of strings, with a value that slapd cannot take",
+        example: "",
         why: "as above",
         covers: |leaf| {
             matches!(leaf.filter, Filter::Approx(..)) && leaf.has(&[Syntax::DirectoryString])
@@ -110,12 +98,14 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "objectCategory=person and other short names",
+        example: "(objectCategory=person)",
         why: "MS-ADTS 3.1.1.3.1.3.5: a filter may give the class instead of the DN",
         covers: |leaf| leaf.has(&[Syntax::ObjectCategory]) && !leaf.value_has(b'='),
         says: Says::SlapdUndefined,
     },
     Intended {
         what: "objectCategory=DN",
+        example: "(objectCategory=CN=Person,DC=x)",
         why: "compared by its first RDN: where the schema container lies is no property of this \
               directory, and gateways send the DN of the forest they come from",
         covers: |leaf| leaf.has(&[Syntax::ObjectCategory]) && leaf.value_has(b'='),
@@ -123,6 +113,7 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "GUIDs and SIDs as text, or not as long as they are",
+        example: "",
         why: "MS-ADTS 3.1.1.3.1.2.5: a filter may give their text form. What is neither that \
               nor the octets of one is Undefined, where slapd knows Octet Strings only",
         covers: |leaf| leaf.has(&[Syntax::Guid, Syntax::Sid]) && !leaf.is_presence(),
@@ -130,12 +121,14 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "GUIDs and SIDs that are none",
+        example: "(objectGUID=abc)",
         why: "as above",
         covers: |leaf| leaf.has(&[Syntax::Guid, Syntax::Sid]) && !leaf.is_presence(),
         says: Says::WeUndefined,
     },
     Intended {
         what: "booleans in lower case",
+        example: "(hideDLMembership=true)",
         why: "RFC 4517 3.3.3: Boolean = \"TRUE\" / \"FALSE\", which in ABNF (RFC 5234 2.3) are \
               case-insensitive; slapd takes upper case only",
         covers: |leaf| {
@@ -146,30 +139,35 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "anr",
+        example: "(anr=a)",
         why: "MS-ADTS 3.1.1.3.1.3.4: stands for a search in many attributes",
         covers: |leaf| leaf.is_of(&["aNR"]),
         says: Says::WeMore,
     },
     Intended {
         what: "anr in other ways than = and =x*",
+        example: "(anr>=a)",
         why: "as above; there is nothing to compare with",
         covers: |leaf| leaf.is_of(&["aNR"]),
         says: Says::WeUndefined,
     },
     Intended {
         what: "tokenGroups, rfc822MailMember",
+        example: "(tokenGroups=x)",
         why: "constructed when asked for and stored nowhere: a filter cannot tell who has one",
         covers: |leaf| leaf.attribute.is_some_and(|attribute| attribute.is_constructed()),
         says: Says::WeUndefined,
     },
     Intended {
         what: "LDAP_MATCHING_RULE_TRANSITIVE_EVAL",
+        example: "(memberOf:1.2.840.113556.1.4.1941:=cn=x)",
         why: "MS-ADTS 3.1.1.3.4.4.3; slapd does not have it",
         covers: |leaf| leaf.rule().is_some_and(|rule| rule == RULE_IN_CHAIN.as_bytes()),
         says: Says::SlapdUndefined,
     },
     Intended {
         what: ":dn",
+        example: "(ou:dn:=users)",
         why: "MS-ADTS 3.1.1.3.1.3.1: dnAttributes is ignored; RFC 4511 4.5.1.7.7 and slapd look \
               into the DN as well",
         covers: |leaf| leaf.extensible().is_some_and(|found| found.dn_attributes),
@@ -177,6 +175,7 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "an extensible match without an attribute",
+        example: "(:caseIgnoreMatch:=users)",
         why: "MS-ADTS 3.1.1.3.1.3.1: Undefined; RFC 4511 4.5.1.7.7 and slapd try all attributes \
               that have the rule's syntax",
         covers: |leaf| leaf.extensible().is_some_and(|found| found.attribute.is_none()),
@@ -184,6 +183,7 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "an extensible match by a rule that is not the attribute's own",
+        example: "(sn:caseExactMatch:=x)",
         why: "matchingRuleUse does not list the attribute under that rule, so RFC 4511 4.5.1.7.7 \
               makes it Undefined; slapd applies any rule to any attribute of a syntax that fits",
         covers: |leaf| match (leaf.attribute, leaf.rule()) {
@@ -197,19 +197,93 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "name, by its object identifier",
+        example: "(1.2.840.113556.1.4.1=x)",
         why: "that of Active Directory, 1.2.840.113556.1.4.1; slapd has the name under that of \
               RFC 4519, and no attribute under this one",
         covers: |leaf| leaf.is_of(&["name"]) && leaf.is_by_oid(),
         says: Says::SlapdUndefined,
     },
     Intended {
+        what: ODD_LETTERS,
+        example: "(sn=i\\cc\\87nan)",
+        why: "RFC 4518 2.3 folds by RFC 3454 B.2, where these become two letters",
+        covers: |leaf| leaf.is_string() && leaf.values().any(has_odd_letter),
+        says: Says::Others,
+    },
+    Intended {
+        what: "strings with letters beyond U+FFFF",
+        example: "(givenName=𝒜da)",
+        why: "RFC 4518 2.4: normalised by NFKC like all others; slapd leaves them as they are",
+        covers: |leaf| {
+            let beyond = |value: &[u8]| text(value).chars().any(|c| c > '\u{ffff}');
+            leaf.is_string() && leaf.values().any(beyond)
+        },
+        says: Says::Others,
+    },
+    Intended {
+        what: "telephone numbers with characters that RFC 4517 3.3.29 does not print",
+        example: "(mobile=é)",
+        why: "they are Unicode strings in Active Directory and in Graph, and must be found; \
+              RFC 4517 3.3.31 and slapd let them be PrintableStrings only",
+        covers: |leaf| {
+            let printable = |c: char| c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c);
+            let other = |value: &[u8]| !text(value).chars().all(printable);
+            leaf.has(&[Syntax::TelephoneNumber]) && leaf.values().any(other)
+        },
+        says: Says::SlapdUndefined,
+    },
+    Intended {
+        what: "structuralObjectClass",
+        example: "(structuralObjectClass=person)",
+        why: "RFC 4517 4.2.26: the same object identifier; slapd finds superclasses of it, too",
+        covers: |leaf| leaf.is_of(&["structuralObjectClass"]),
+        says: Says::SlapdMore,
+    },
+    Intended {
+        what: "an empty objectCategory",
+        example: "(objectCategory=)",
+        why: "neither a class nor a DN with an RDN to compare; for slapd the DN of the root",
+        covers: |leaf| {
+            leaf.has(&[Syntax::ObjectCategory]) && leaf.values().any(|v| v.trim_ascii().is_empty())
+        },
+        says: Says::WeUndefined,
+    },
+    Intended {
+        what: "hasSubordinates, subschemaSubentry",
+        example: "(hasSubordinates=TRUE)",
+        why: "made by slapd; no entry of ours has them",
+        covers: |leaf| leaf.is_of(&["hasSubordinates", "subschemaSubentry"]),
+        says: Says::SlapdMore,
+    },
+    Intended {
+        what: "middleName, by its object identifier",
+        example: "(2.16.840.1.113730.3.1.34=x*)",
+        why: "Active Directory's is that of `ref` (RFC 3296), which slapd has under it",
+        covers: |leaf| leaf.is_of(&["middleName"]) && leaf.is_by_oid(),
+        says: Says::SlapdUndefined,
+    },
+    Intended {
+        what: "strings by a beginning or an end of nothing but spaces",
+        example: "(sn= *)",
+        why: "RFC 4518 2.6.1: a prepared value begins and ends with one space, so that every \
+              value has them; slapd prepares values without",
+        covers: |leaf| {
+            let Filter::Substrings(_, pieces) = leaf.filter else { return false };
+            let ends = pieces.initial.iter().chain(&pieces.last);
+            leaf.is_string() && ends.into_iter().any(|end| text(end).trim().is_empty())
+        },
+        says: Says::WeMore,
+    },
+    Intended {
         what: "strings with soft hyphens, control or zero-width characters",
+        example: "(c=\\c2\\adDE)",
         why: "RFC 4518 2.2: mapped to nothing, TAB to SPACE; slapd leaves them as they are",
         covers: |leaf| leaf.is_string() && leaf.values().any(has_mapped),
         says: Says::Others,
     },
     Intended {
         what: "telephone numbers by pieces that are nothing but spaces and hyphens",
+        example: "(telephoneNumber=*-*)",
         why: "RFC 4518 2.6.3: insignificant, so that they are in every number; slapd finds none",
         covers: |leaf| {
             let insignificant = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}');
@@ -221,6 +295,7 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: ";binary",
+        example: "(sn;binary=x)",
         why: "taken as a way of transfer whatever the attribute is, since clients add it where \
               they please; slapd knows it with certificates only, and calls others unknown",
         covers: |leaf| leaf.options.split(';').any(|option| option == "binary"),
@@ -228,22 +303,26 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "language tags on operational attributes",
+        example: "(createTimestamp;lang-en=*)",
         why: "known and absent, as on other attributes (RFC 3866); slapd calls them unknown",
         covers: |leaf| leaf.is_tagged() && leaf.attribute.is_some_and(|a| a.operational),
         says: Says::SlapdUndefined,
     },
     Intended {
-        what: "integers and class names with spaces around them",
+        what: "integers, booleans and class names with spaces around them",
+        example: "(userAccountControl= 512)",
         why: "no other value can be meant, and a space more in a gateway's filter must not turn \
-              its recipients away; RFC 4517 3.3.16 and 3.3.26, and slapd, have none",
+              its recipients away; RFC 4517 3.3.3, 3.3.16 and 3.3.26, and slapd, have none",
         covers: |leaf| {
             let padded = |value: &[u8]| value.trim_ascii().len() < value.len();
-            leaf.has(&[Syntax::Integer, Syntax::ObjectClass]) && leaf.values().any(padded)
+            let syntaxes = [Syntax::Integer, Syntax::Boolean, Syntax::ObjectClass];
+            leaf.has(&syntaxes) && leaf.values().any(padded)
         },
         says: Says::SlapdUndefined,
     },
     Intended {
         what: "integers that do not fit in 64 bits",
+        example: "(uSNChanged=9223372036854775808)",
         why: "MS-ADTS 3.1.1.2.2.2: a LargeInteger has 64 bits, others are none; those of \
               RFC 4517 and slapd have no end",
         covers: |leaf| {
@@ -254,6 +333,7 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "classes that nobody knows",
+        example: "(objectClass=bogus)",
         why: "no entry is of them: gateways exclude what Active Directory may have and we have \
               not, as in (!(objectClass=msExchSystemObjectsContainer)), and must find the rest; \
               for slapd they are Undefined",
@@ -265,22 +345,25 @@ pub(crate) const LEAVES: &[Intended] = &[
     },
     Intended {
         what: "objectIdentifierMatch by name in an extensible match",
+        example: "(objectClass:objectIdentifierMatch:=top)",
         why: "RFC 4511 4.5.1.7.7: the attribute's own rule; slapd has another one in its stead \
               for objectClass and does not take this one",
         covers: |leaf| leaf.has(&[Syntax::ObjectClass]) && leaf.rule().is_some(),
         says: Says::SlapdUndefined,
     },
     Intended {
-        what: "names with attribute types that nobody knows, or with one type twice in an RDN",
+        what: "names with unknown attribute types, empty values, or one type twice in an RDN",
+        example: "(member=bogus=1)",
         why: "well-formed (RFC 4514 3), and no entry has such a name; slapd refuses them",
-        covers: |leaf| leaf.has(&[Syntax::Dn]) && leaf.values().any(|dn| is_odd_name(&text(dn))),
+        covers: |leaf| leaf.has(NAMES) && leaf.values().any(|dn| is_odd_name(&text(dn))),
         says: Says::SlapdUndefined,
     },
     Intended {
         what: "names with values in hexadecimal",
+        example: "(member=cn=#040141)",
         why: "RFC 4514 3: hexstring is one of the forms of an attributeValue; slapd takes it for \
               attributes that have a binary form only",
-        covers: |leaf| leaf.has(&[Syntax::Dn]) && leaf.values().any(|dn| text(dn).contains("=#")),
+        covers: |leaf| leaf.has(NAMES) && leaf.values().any(|dn| text(dn).contains("=#")),
         says: Says::SlapdUndefined,
     },
 ];
@@ -291,13 +374,17 @@ pub(crate) fn is_odd_name(dn: &str) -> bool {
     let key = String::from_utf8_lossy(parsed.key().as_bytes()).into_owned();
     key.split_terminator('\0').any(|rdn| {
         let pairs = rdn.split('\u{2}').filter_map(|pair| pair.split_once('\u{1}'));
+        if pairs.clone().any(|(_, value)| value.is_empty()) {
+            return true;
+        }
         let kinds: Vec<&str> = pairs.map(|(kind, _)| kind).collect();
         let known = |kind: &&str| schema::standard().attribute(kind.as_bytes()).is_some();
         !kinds.iter().all(known) || kinds.windows(2).any(|two| two.first() == two.last())
     })
 }
 
-fn text(value: &[u8]) -> Cow<'_, str> {
+/// Octets as text.
+pub(crate) fn text(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value)
 }
 
@@ -307,107 +394,16 @@ fn has_mapped(value: &[u8]) -> bool {
     text(value).chars().any(mapped)
 }
 
-/// The attributes that have an ordering rule here and none in slapd.
-pub(crate) const NO_ORDERING_IN_SLAPD: &[&str] =
-    &["cn", "name", "uid", "description", "userPassword"];
+const NAMES: &[Syntax] = &[Syntax::Dn, Syntax::ObjectCategory];
 
-/// Attributes whose published definition differs from that of slapd, and what is done.
-pub(crate) const DEFINITIONS: &[(&[&str], &str)] = &[
-    (NO_ORDERING_IN_SLAPD, "no ORDERING rule in slapd; asked for, see the list above"),
-    (&["distinguishedName"], "single-valued here, as in Active Directory; asked for"),
-    (&EXCLUDED_LABELED_URI, "caseExactMatch in RFC 2079; a case-ignoring string in AD; left out"),
-    (&EXCLUDED_ROOT_DSE, "of the root DSE or the subschema; no entry has them; left out"),
-    (
-        &["dITStructureRules", "dITContentRules", "nameForms", "subtreeSpecification"],
-        "slapd has them and publishes them nowhere; no entry has them",
-    ),
-    (&EXCLUDED_STAMPS, "slapd's syntaxes of these are not published here; left out"),
-];
+/// RFC 3454 B.2, which RFC 4518 2.3 refers to, folds these to two characters; slapd folds
+/// İ to i alone and ß not at all, so that values with them compare otherwise to any value.
+pub(crate) const ODD_LETTERS: &str = "values with İ or ß";
 
-const EXCLUDED_LABELED_URI: [&str; 1] = ["labeledURI"];
-const EXCLUDED_ROOT_DSE: [&str; 13] = [
-    "altServer",
-    "attributeTypes",
-    "ldapSyntaxes",
-    "matchingRules",
-    "matchingRuleUse",
-    "objectClasses",
-    "supportedControl",
-    "supportedExtension",
-    "supportedFeatures",
-    "supportedLDAPVersion",
-    "supportedSASLMechanisms",
-    "vendorName",
-    "vendorVersion",
-];
-const EXCLUDED_STAMPS: [&str; 3] = ["contextCSN", "entryCSN", "entryUUID"];
-
-/// Whether no filter is made of an attribute.
-pub(crate) fn is_excluded(attribute: &AttributeType) -> bool {
-    let lists: [&[&str]; 3] = [&EXCLUDED_LABELED_URI, &EXCLUDED_ROOT_DSE, &EXCLUDED_STAMPS];
-    lists.iter().any(|list| list.contains(&attribute.name))
-}
-
-/// Compares that end otherwise: which, why, our code and that of slapd.
-pub(crate) type Compared =
-    (&'static str, &'static str, fn(&Leaf<'_>, &str) -> bool, &'static [(u32, u32)]);
-
-/// Compares that end otherwise. The second parameter is the entry's name.
-pub(crate) const COMPARES: &[Compared] = &[
-    (
-        "compare: a malformed value of an attribute that the entry lacks",
-        "RFC 4511 4.10 has a code for either and no order: we look at the entry first, slapd at \
-         the value",
-        |_, _| true,
-        &[(16, 21)],
-    ),
-    (
-        "compare: with what is Undefined in a filter for slapd only, or here only",
-        "the same reasons as in filters",
-        |leaf, _| leaves(leaf.filter).any(|known| known.says == Says::SlapdUndefined),
-        &[(5, 21), (6, 21), (5, 17), (6, 17), (16, 17)],
-    ),
-    (
-        "compare: with what is Undefined in a filter here only",
-        "the same reasons as in filters",
-        |leaf, _| leaves(leaf.filter).any(|known| known.says == Says::WeUndefined),
-        &[(21, 5)],
-    ),
-    (
-        "compare: entryDN",
-        "slapd makes it when it is read, and is unwilling to compare it",
-        |leaf, _| leaf.is_of(&["entryDN"]),
-        &[(5, 53), (6, 53)],
-    ),
-    (
-        "compare: of entries whose names slapd refuses",
-        "the same reasons as in filters",
-        |_, dn| is_odd_name(dn) || dn.contains("=#"),
-        &[(32, 34), (5, 34), (6, 34), (16, 34), (17, 34), (21, 34)],
-    ),
-];
-
-/// Why an attribute may be returned by one and not by the other, given what was asked for.
-pub(crate) fn returned(name: &str, list: &[&str]) -> Option<&'static str> {
-    let known = schema::standard().attribute(name.split(';').next()?.as_bytes())?;
-    let above = schema::standard().class("top")?;
-    if list.iter().any(|asked| asked.starts_with('@')) && above.may.contains(&known.name) {
-        return Some("@class: slapd's top is that of RFC 4512, ours is Active Directory's");
-    }
-    if list.iter().any(|asked| asked.to_ascii_lowercase().ends_with(";binary")) {
-        let asks = |asked: &&str| {
-            let base = asked.split(';').next().unwrap_or_default();
-            schema::standard().attribute(base.as_bytes()).is_some_and(|a| a.id == known.id)
-        };
-        if list.iter().filter(|asked| asked.contains(';')).any(asks) {
-            return Some(";binary: see the list of assertions");
-        }
-    }
-    let by_default = list.is_empty() || list.contains(&"*");
-    (by_default && known.name == "primaryGroupToken").then_some(
-        "primaryGroupToken: constructed in Active Directory and returned when asked for; slapd \
-         lets a schema that is loaded have no operational attributes",
-    )
+/// Whether a value has one of the letters, or may be what one is folded to.
+pub(crate) fn has_odd_letter(value: &[u8]) -> bool {
+    let value = text(value);
+    ["\u{130}", "I\u{307}", "i\u{307}", "ß", "ẞ"].iter().any(|letter| value.contains(letter))
 }
 
 /// The first intended difference that an assertion may show; `None` for filters of filters.
@@ -419,104 +415,4 @@ pub(crate) fn leaf(filter: &Filter) -> Option<&'static Intended> {
 pub(crate) fn leaves(filter: &Filter) -> impl Iterator<Item = &'static Intended> {
     let leaf = Leaf::of(filter);
     LEAVES.iter().filter(move |known| leaf.as_ref().is_some_and(|leaf| (known.covers)(leaf)))
-}
-
-impl<'f> Leaf<'f> {
-    /// Of a filter that is no filter of filters.
-    pub(crate) fn of(filter: &'f Filter) -> Option<Self> {
-        let description = match filter {
-            Filter::And(_) | Filter::Or(_) | Filter::Not(_) => return None,
-            Filter::Equality(name, _)
-            | Filter::Substrings(name, _)
-            | Filter::GreaterOrEqual(name, _)
-            | Filter::LessOrEqual(name, _)
-            | Filter::Present(name)
-            | Filter::Approx(name, _) => name.as_slice(),
-            Filter::Extensible(found) => found.attribute.as_deref().unwrap_or_default(),
-        };
-        let attribute = match schema::standard().described(description) {
-            Described::Attribute(found) | Described::Subtype(found) => Some(found),
-            Described::Unknown => None,
-        };
-        let text = text(description).to_ascii_lowercase();
-        let options = text.split_once(';').map_or("", |(_, options)| options).to_owned();
-        Some(Leaf { attribute, description: text, options, filter })
-    }
-
-    fn is_of(&self, names: &[&str]) -> bool {
-        self.attribute.is_some_and(|attribute| names.contains(&attribute.name))
-    }
-
-    fn has(&self, syntaxes: &[Syntax]) -> bool {
-        self.attribute.is_some_and(|attribute| syntaxes.contains(&attribute.syntax))
-    }
-
-    fn is_ordering(&self) -> bool {
-        matches!(self.filter, Filter::GreaterOrEqual(..) | Filter::LessOrEqual(..))
-    }
-
-    fn is_presence(&self) -> bool {
-        matches!(self.filter, Filter::Present(_))
-    }
-
-    fn is_string(&self) -> bool {
-        self.has(&[Syntax::DirectoryString, Syntax::CaseExactString, Syntax::TelephoneNumber])
-    }
-
-    fn is_by_oid(&self) -> bool {
-        self.description.starts_with(|c: char| c.is_ascii_digit())
-    }
-
-    fn is_tagged(&self) -> bool {
-        self.options.split(';').any(|option| option.starts_with("lang-"))
-    }
-
-    /// The assertion's value, or the pieces of one.
-    fn values(&self) -> impl Iterator<Item = &'f [u8]> + use<'f> {
-        let list: Vec<&[u8]> = match self.filter {
-            Filter::Equality(_, value)
-            | Filter::GreaterOrEqual(_, value)
-            | Filter::LessOrEqual(_, value)
-            | Filter::Approx(_, value) => vec![value],
-            Filter::Extensible(found) => vec![&found.value],
-            Filter::Substrings(_, pieces) => {
-                let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
-                all.map(Vec::as_slice).collect()
-            }
-            _ => Vec::new(),
-        };
-        list.into_iter()
-    }
-
-    fn value_has(&self, octet: u8) -> bool {
-        self.values().any(|value| value.contains(&octet))
-    }
-
-    fn extensible(&self) -> Option<&'f Extensible> {
-        match self.filter {
-            Filter::Extensible(found) => Some(found),
-            _ => None,
-        }
-    }
-
-    fn rule(&self) -> Option<&'f [u8]> {
-        self.extensible()?.rule.as_deref()
-    }
-
-    /// How differences are put into groups: kind of assertion, syntax, options.
-    pub(crate) fn group(&self) -> String {
-        let kind = match self.filter {
-            Filter::Equality(..) => "=",
-            Filter::Substrings(..) => "=*",
-            Filter::GreaterOrEqual(..) => ">=",
-            Filter::LessOrEqual(..) => "<=",
-            Filter::Approx(..) => "~=",
-            Filter::Extensible(_) => ":=",
-            _ => "presence",
-        };
-        match self.attribute {
-            Some(attribute) => format!("{:?} {kind} {}", attribute.syntax, self.options),
-            None => format!("unknown {kind} {}", self.options),
-        }
-    }
 }

@@ -2,10 +2,13 @@
 //! answers equal, but for a list of intended differences? Called by `.ci/differential`:
 //! `differential DUMP.ldif OUR-URL NAME PASSWORD SLAPD-URL [FILTERS [SEED]]`
 
+mod allowed;
 mod definitions;
 mod dump;
+mod entries;
 mod generate;
 mod intended;
+mod leaf;
 mod questions;
 mod report;
 mod server;

@@ -1,10 +1,12 @@
 //! All kinds of questions, asked to both servers.
 
+use crate::allowed;
 use crate::definitions;
 use crate::generate::Generator;
-use crate::intended::{self, Leaf};
+use crate::intended;
+use crate::leaf::Leaf;
 use crate::report::Report;
-use crate::server::{Found, Server, Where, readable};
+use crate::server::{self, Found, Server, Where, readable};
 use crate::values;
 use entraldap::directory::dn::Dn;
 use entraldap::directory::filter::Filter;
@@ -13,15 +15,17 @@ use std::collections::BTreeSet;
 
 /// Both servers, and what they are asked.
 pub(crate) struct Questions<'d> {
-    we: Server,
-    slapd: Server,
-    make: Generator<'d>,
+    pub(crate) we: Server,
+    pub(crate) slapd: Server,
+    pub(crate) make: Generator<'d>,
     /// What came out.
     pub(crate) report: Report,
     /// The name that all others end with.
-    suffix: String,
+    pub(crate) suffix: String,
     /// Entries that have others below them.
     containers: Vec<String>,
+    /// Entries whose strings slapd folds otherwise (see [`intended::ODD_LETTERS`]).
+    pub(crate) odd: BTreeSet<Vec<u8>>,
 }
 
 /// Where a question is asked.
@@ -36,12 +40,26 @@ impl<'d> Questions<'d> {
         let own = |dn: &&String| make.dump.entries.iter().any(|entry| entry.dn == **dn);
         let containers: Vec<String> = parents.iter().filter(own).cloned().collect();
         let suffix = containers.iter().min_by_key(|dn| dn.len()).cloned().unwrap_or_default();
-        Questions { we, slapd, make, report: Report::default(), suffix, containers }
+        let odd =
+            make.dump.entries.iter().filter(|entry| {
+                entry.values.iter().any(|(_, value)| intended::has_odd_letter(value))
+            });
+        let odd = odd.map(|entry| server::key(&entry.dn)).collect();
+        Questions { we, slapd, make, report: Report::default(), suffix, containers, odd }
+    }
+
+    /// Whether answers differ in nothing but entries whose strings slapd folds otherwise.
+    pub(crate) fn is_odd(&self, we: &Found, slapd: &Found) -> bool {
+        let mut between = we.entries.symmetric_difference(&slapd.entries);
+        we.code == slapd.code
+            && (we.double, slapd.double) == (0, 0)
+            && between.all(|entry| self.odd.contains(entry))
     }
 
     /// Asks everything; so many filters, and other questions in proportion.
     pub(crate) async fn all(&mut self, filters: usize) -> Result<(), LdapError> {
         self.definitions().await?;
+        self.examples().await?;
         self.leaves(filters / 2).await?;
         self.trees(filters - filters / 2).await?;
         self.bases(filters / 8).await?;
@@ -60,7 +78,7 @@ impl<'d> Questions<'d> {
             self.we.read("cn=Subschema", list, false),
             self.slapd.read("cn=Subschema", list, false)
         )?;
-        let defined = |(_, attributes): &(u32, crate::server::Attributes)| {
+        let defined = |(_, attributes): &(u32, server::Attributes)| {
             let texts: Vec<String> = attributes
                 .values()
                 .flatten()
@@ -72,10 +90,10 @@ impl<'d> Questions<'d> {
         for (name, ours) in &we {
             self.report.ask("definitions");
             let listed =
-                intended::DEFINITIONS.iter().find(|(list, _)| list.contains(&ours.name.as_str()));
+                allowed::DEFINITIONS.iter().find(|(list, _)| list.contains(&ours.name.as_str()));
             match slapd.get(name) {
                 Some(theirs) if theirs.rules() == ours.rules() => {}
-                Some(_) if listed.is_some() => self.report.intend("definitions"),
+                _ if listed.is_some() => self.report.intend("definitions"),
                 theirs => {
                     let text = format!("  we {ours:?}\n  slapd {theirs:?}");
                     self.report.differ("definitions".to_owned(), text);
@@ -90,16 +108,45 @@ impl<'d> Questions<'d> {
         tokio::try_join!(self.we.find(what), self.slapd.find(what))
     }
 
+    /// The answers of both to an assertion, plain and negated.
+    async fn both(&mut self, filter: &Filter) -> Result<[[Found; 2]; 2], LdapError> {
+        let everywhere = (self.suffix.clone(), Scope::Subtree);
+        let (we, slapd) = self.find(&everywhere, &filter.to_string()).await?;
+        let (not_we, not_slapd) = self.find(&everywhere, &format!("(!{filter})")).await?;
+        Ok([[we, not_we], [slapd, not_slapd]])
+    }
+
+    /// What is listed must be so: a difference that is gone is to be taken off the list.
+    async fn examples(&mut self) -> Result<(), LdapError> {
+        for known in intended::LEAVES.iter().filter(|known| !known.example.is_empty()) {
+            self.report.ask("examples of intended differences");
+            let covered = Filter::parse(known.example).ok();
+            let covered = covered.filter(|filter| {
+                intended::leaves(filter).any(|covering| covering.what == known.what)
+            });
+            let holds = match &covered {
+                Some(filter) => {
+                    let [we, slapd] = self.both(filter).await?;
+                    we != slapd && known.explains(&we, &slapd)
+                }
+                None => false,
+            };
+            if holds {
+                self.report.intend(known.what);
+            } else {
+                let text = format!("  {}: {}", known.what, known.example);
+                self.report.differ("listed, and no such difference".to_owned(), text);
+            }
+        }
+        Ok(())
+    }
+
     /// Single assertions, and what is undefined of them: each is asked negated, too.
     async fn leaves(&mut self, count: usize) -> Result<(), LdapError> {
-        let everywhere = (self.suffix.clone(), Scope::Subtree);
         for _ in 0..count {
             self.report.ask("assertions, each negated as well");
             let filter = self.make.leaf();
-            let (plain, negated) = (filter.to_string(), format!("(!{filter})"));
-            let (we, slapd) = self.find(&everywhere, &plain).await?;
-            let (not_we, not_slapd) = self.find(&everywhere, &negated).await?;
-            let (we, slapd) = ([we, not_we], [slapd, not_slapd]);
+            let [we, slapd] = self.both(&filter).await?;
             if we == slapd {
                 continue;
             }
@@ -110,9 +157,14 @@ impl<'d> Questions<'d> {
             }
             let [we, not_we] = &we;
             let [slapd, not_slapd] = &slapd;
+            let is_string = Leaf::of(&filter).is_some_and(|leaf| leaf.is_string());
+            if is_string && self.is_odd(we, slapd) && self.is_odd(not_we, not_slapd) {
+                self.report.intend(intended::ODD_LETTERS);
+                continue;
+            }
             let group = Leaf::of(&filter).map(|leaf| leaf.group()).unwrap_or_default();
             let text = format!(
-                "  {plain}\n    we {we}; negated {not_we}\n    slapd {slapd}; negated \
+                "  {filter}\n    we {we}; negated {not_we}\n    slapd {slapd}; negated \
                  {not_slapd}{}",
                 only(we, slapd)
             );
@@ -145,7 +197,11 @@ impl<'d> Questions<'d> {
 
     async fn differs(&mut self, place: &Place, filter: &Filter) -> Result<bool, LdapError> {
         let (we, slapd) = self.find(place, &filter.to_string()).await?;
-        Ok(we != slapd)
+        let differs = we != slapd && !self.is_odd(&we, &slapd);
+        if we != slapd && !differs {
+            self.report.intend(intended::ODD_LETTERS);
+        }
+        Ok(differs)
     }
 
     /// A part of the filter that is answered differently, too, and has no smaller such part.
@@ -220,7 +276,7 @@ impl<'d> Questions<'d> {
                     (attribute, value)
                 }
             };
-            if intended::is_excluded(attribute) {
+            if allowed::is_excluded(attribute) {
                 continue;
             }
             let name = match self.make.rng.one_in(30) {
@@ -241,7 +297,14 @@ impl<'d> Questions<'d> {
             }
             let filter = Filter::Equality(name, value);
             let Some(leaf) = Leaf::of(&filter) else { continue };
-            let listed = intended::COMPARES
+            if [(5, 6), (6, 5)].contains(&(we, slapd))
+                && leaf.is_string()
+                && self.odd.contains(&server::key(&entry.dn))
+            {
+                self.report.intend(intended::ODD_LETTERS);
+                continue;
+            }
+            let listed = allowed::COMPARES
                 .iter()
                 .find(|(_, _, covers, codes)| codes.contains(&(we, slapd)) && covers(&leaf, &dn));
             match listed {
@@ -254,181 +317,6 @@ impl<'d> Questions<'d> {
         }
         Ok(())
     }
-
-    /// Which attributes are returned, under which names, with which values.
-    async fn reads(&mut self, count: usize) -> Result<(), LdapError> {
-        for _ in 0..count {
-            self.report.ask("lists of attributes");
-            let mut listed = BTreeSet::new();
-            let list = self.list();
-            let list: Vec<&str> = list.iter().map(String::as_str).collect();
-            let dn = self.make.dump.dn(&mut self.make.rng).to_owned();
-            let types_only = self.make.rng.one_in(8);
-            let (mut we, mut slapd) = tokio::try_join!(
-                self.we.read(&dn, &list, types_only),
-                self.slapd.read(&dn, &list, types_only)
-            )?;
-            let names: BTreeSet<String> = we.1.keys().chain(slapd.1.keys()).cloned().collect();
-            for name in names.iter().filter(|name| we.1.get(*name) != slapd.1.get(*name)) {
-                if let Some(why) = intended::returned(name, &list) {
-                    self.report.intend(why);
-                    listed.insert(name.clone());
-                }
-            }
-            we.1.retain(|name, _| !listed.contains(name));
-            slapd.1.retain(|name, _| !listed.contains(name));
-            if we == slapd {
-                continue;
-            }
-            let names: BTreeSet<&String> = we.1.keys().chain(slapd.1.keys()).collect();
-            let odd = names.iter().filter(|name| we.1.get(**name) != slapd.1.get(**name));
-            let odd: Vec<String> = odd
-                .map(|name| {
-                    let one = |list: &crate::server::Attributes| list.get(*name).map(BTreeSet::len);
-                    format!("{name} (we {:?}, slapd {:?})", one(&we.1), one(&slapd.1))
-                })
-                .collect();
-            let text = format!("  {list:?} of {dn}: {}", odd.join(", "));
-            self.report.differ("attributes returned".to_owned(), text);
-        }
-        Ok(())
-    }
-
-    fn list(&mut self) -> Vec<String> {
-        let count = self.make.rng.below(5);
-        let mut one = || match self.make.rng.below(12) {
-            0 => "*".to_owned(),
-            1 => "1.1".to_owned(),
-            2 => "bogus".to_owned(),
-            3 => "@person".to_owned(),
-            4 => {
-                let classes = entraldap::directory::schema::standard().classes();
-                self.make.rng.pick(classes).map_or_else(String::new, |c| format!("@{}", c.name))
-            }
-            _ => {
-                let attribute = self.make.attribute();
-                String::from_utf8_lossy(&self.make.spelled(attribute)).into_owned()
-            }
-        };
-        (0..count).map(|_| one()).collect()
-    }
-
-    /// The order of sorted entries, by what they are sorted by.
-    async fn sorts(&mut self, count: usize) -> Result<(), LdapError> {
-        let used = self.make.dump.all_used().filter(|a| !intended::is_excluded(a));
-        let used: Vec<_> = used.filter(|a| a.single_value).collect();
-        for _ in 0..count {
-            self.report.ask("sorted searches");
-            let rng = &mut self.make.rng;
-            let keys: Vec<(&str, Option<&str>, bool)> = (0..1 + rng.below(2))
-                .filter_map(|_| {
-                    let attribute = rng.pick(&used)?;
-                    let rule = attribute.syntax.ordering_rule();
-                    // slapd's own definitions have no rule to fall back to.
-                    let must = intended::NO_ORDERING_IN_SLAPD.contains(&attribute.name);
-                    let rule = rule.map(|(name, oid)| if rng.one_in(2) { name } else { oid });
-                    Some((attribute.name, rule.filter(|_| must || rng.one_in(2)), rng.one_in(2)))
-                })
-                .collect();
-            let critical = rng.one_in(2);
-            let filter =
-                rng.pick(&["(objectClass=*)", "(objectClass=user)", "(mail=*)", "(!(sn=*))"]);
-            let what = Where {
-                base: &self.suffix,
-                scope: Scope::Subtree,
-                filter: filter.copied().unwrap_or_default(),
-            };
-            let (mut we, mut slapd) = tokio::try_join!(
-                self.we.find_sorted(what, &keys, critical),
-                self.slapd.find_sorted(what, &keys, critical)
-            )?;
-            if we.sorted == slapd.sorted && we.sorted != Some(0) {
-                // Unsorted: in whatever order.
-                we.keys.sort();
-                slapd.keys.sort();
-            }
-            // RFC 2891 2: a sort that fails is told in the response control, and ends the search
-            // only where it is critical, with unavailableCriticalExtension. slapd always ends it,
-            // with the sort's own code.
-            if we.sorted.is_some_and(|code| code > 0 && u32::from(code) == slapd.code) {
-                let right = if critical { 12 } else { 0 };
-                if we.code == right {
-                    self.report.intend("sorts that fail: RFC 2891 2 and not as slapd does");
-                    continue;
-                }
-            }
-            if we != slapd {
-                let at = we.keys.iter().zip(&slapd.keys).position(|(a, b)| a != b);
-                let text = format!(
-                    "  {keys:?} {} critical {critical}\n    we code {}, sorted {:?}, {} entries; \
-                     slapd code {}, sorted {:?}, {} entries; first difference at {at:?}: {:?}",
-                    what.filter,
-                    we.code,
-                    we.sorted,
-                    we.keys.len(),
-                    slapd.code,
-                    slapd.sorted,
-                    slapd.keys.len(),
-                    at.map(|at| (shown(we.keys.get(at)), shown(slapd.keys.get(at))))
-                );
-                self.report.differ("sorted searches".to_owned(), text);
-            }
-        }
-        Ok(())
-    }
-
-    async fn pages(&mut self, count: usize) -> Result<(), LdapError> {
-        let all = i32::try_from(self.make.dump.entries.len()).unwrap_or(i32::MAX);
-        let sizes = [1, 2, 7, 50, 100, all - 1, all, all + 1, 10_000];
-        for (at, size) in sizes.iter().cycle().take(count.max(sizes.len())).enumerate() {
-            self.report.ask("paged searches");
-            let filter = match at < sizes.len() {
-                true => Filter::Present(b"objectClass".to_vec()),
-                false => self.make.tree(2),
-            };
-            let text = filter.to_string();
-            let what = Where { base: &self.suffix, scope: Scope::Subtree, filter: &text };
-            let (we, slapd) = tokio::try_join!(
-                self.we.find_paged(what, *size),
-                self.slapd.find_paged(what, *size)
-            )?;
-            if we != slapd {
-                let text = format!(
-                    "  {text} in pages of {size}\n    we {}, {} pages\n    slapd {}, {} pages",
-                    we.0, we.1, slapd.0, slapd.1
-                );
-                self.report.differ("paged searches".to_owned(), text);
-            }
-        }
-        Ok(())
-    }
-
-    /// How many come is compared: which ones come is up to the server.
-    async fn limits(&mut self, count: usize) -> Result<(), LdapError> {
-        for _ in 0..count {
-            self.report.ask("size limits");
-            let filter = self.make.tree(2).to_string();
-            let what = Where { base: &self.suffix, scope: Scope::Subtree, filter: &filter };
-            let limit = self.make.rng.pick(&[1, 2, 10, 100, 1000]).copied().unwrap_or(1);
-            let (we, slapd) = tokio::try_join!(
-                self.we.find_some(what, limit),
-                self.slapd.find_some(what, limit)
-            )?;
-            if (we.code, we.entries.len()) != (slapd.code, slapd.entries.len()) {
-                let text = format!("  {filter} limit {limit}\n    we {we}\n    slapd {slapd}");
-                self.report.differ("size limits".to_owned(), text);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn shown(key: Option<&Vec<Option<Vec<u8>>>>) -> String {
-    let one = |value: &Option<Vec<u8>>| match value {
-        Some(value) => String::from_utf8_lossy(value).into_owned(),
-        None => "-".to_owned(),
-    };
-    key.map(|values| values.iter().map(one).collect::<Vec<_>>().join(" | ")).unwrap_or_default()
 }
 
 /// Some entries that only one of them found.

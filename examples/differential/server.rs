@@ -163,7 +163,7 @@ fn found(entries: &[SearchEntry], result: &LdapResult) -> Found {
 }
 
 /// What a name compares as; a name that cannot be read is itself.
-fn key(dn: &str) -> Vec<u8> {
+pub(crate) fn key(dn: &str) -> Vec<u8> {
     Dn::parse(dn).map_or_else(|_| dn.into(), |dn| dn.key().as_bytes().to_vec())
 }
 
