@@ -62,7 +62,9 @@ impl AttributeType {
     /// Whether values are worked out when somebody asks for them by name, and stored
     /// nowhere: filters cannot tell whether an entry has one.
     pub fn is_constructed(&self) -> bool {
-        ["rfc822MailMember", "tokenGroups", anr::NAME].contains(&self.name)
+        const NAMES: [&str; 5] =
+            ["rfc822MailMember", "tokenGroups", "subschemaSubentry", "hasSubordinates", anr::NAME];
+        NAMES.contains(&self.name)
     }
 }
 

@@ -14,7 +14,7 @@ use std::fmt::Write;
 /// How entries are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// LDIF, readable by `slapadd` and `ldapadd`.
+    /// LDIF, readable by `ldapadd`; `slapadd` knows no `version: 1` and wants the rest.
     Ldif,
     /// One JSON object a line.
     Json,

@@ -2,7 +2,9 @@
 
 use super::generated::Generated;
 use super::root_dse;
+use super::search::constructed::Constructed;
 use super::search::scope::{self, NoRegion};
+use super::search::visible::Visible;
 use super::search::{self, ReadError};
 use super::server::Server;
 use super::session::Session;
@@ -14,7 +16,7 @@ use crate::directory::entry::Values;
 use crate::directory::filter::Filter;
 use crate::directory::schema::{self, Described};
 use crate::replica::ids::Number;
-use crate::replica::reader::Snapshot;
+use crate::replica::reader::{Snapshot, StoredEntry};
 use ldap3_proto::LdapResultCode;
 use std::borrow::Cow;
 
@@ -69,11 +71,43 @@ fn try_answer(
     }
     match schema::standard().described(request.attribute) {
         Described::Attribute(attribute) if session.may_test(attribute.id) => {
-            Ok(stored(snapshot, number, attribute, request.value)?)
+            match Constructed::of(attribute) {
+                Some(made) if !made.made_of().all(|id| session.may_test(id)) => {
+                    Ok(unknown_attribute())
+                }
+                Some(made) => constructed(session, snapshot, number, (made, attribute), request),
+                None => Ok(stored(snapshot, number, attribute, request.value)?),
+            }
         }
         Described::Subtype(attribute) if session.may_test(attribute.id) => Ok(no_such_attribute()),
         _ => Ok(unknown_attribute()),
     }
+}
+
+fn constructed(
+    session: &Session,
+    snapshot: &Snapshot,
+    number: Number,
+    (made, attribute): (Constructed, &AttributeType),
+    request: &CompareRequest<'_>,
+) -> Result<Outcome, NoRegion> {
+    let entry = read(snapshot, number)?;
+    let known = match made.is_of_several() {
+        true => Visible::of(session, snapshot)?,
+        false => Visible::Everywhere,
+    };
+    let counts =
+        |other: &StoredEntry<'_>| known.holds(snapshot, other.number(), &other.view().identity());
+    let values = made.values(&entry, snapshot, &counts)?;
+    if values.is_empty() {
+        return Ok(no_such_attribute());
+    }
+    let Some(key) = attribute.syntax.key(request.value) else { return Ok(bad_value()) };
+    Ok(verdict(values.iter().any(|own| attribute.syntax.key(own).as_ref() == Some(&key))))
+}
+
+fn read(snapshot: &Snapshot, number: Number) -> Result<StoredEntry<'_>, ReadError> {
+    snapshot.entry(number)?.ok_or_else(|| search::damaged("an entry that has a name"))
 }
 
 fn stored(
@@ -82,9 +116,7 @@ fn stored(
     attribute: &AttributeType,
     value: &[u8],
 ) -> Result<Outcome, ReadError> {
-    let Some(entry) = snapshot.entry(number)? else {
-        return Err(super::search::damaged("an entry that has a name"));
-    };
+    let entry = read(snapshot, number)?;
     if entry.view().slot(attribute.id).is_none() {
         return Ok(no_such_attribute());
     }

@@ -6,8 +6,9 @@ use crate::directory::attribute::{AttributeId, AttributeType, Syntax};
 use crate::directory::entry::Values;
 use crate::directory::kind::Kind;
 use crate::directory::schema;
+use crate::ldap::schema_entry;
 use crate::replica::ids::Number;
-use crate::replica::reader::{Snapshot, StoredEntry};
+use crate::replica::reader::{Context, Snapshot, StoredEntry};
 use roaring::RoaringBitmap;
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -23,14 +24,24 @@ pub(crate) enum Constructed {
     /// `tokenGroups`: the SIDs of the security groups that somebody is in, nested ones
     /// too (MS-ADTS 3.1.1.4.5.19).
     TokenGroups,
+    /// `subschemaSubentry`: where the schema is (RFC 4512 4.4).
+    Subschema,
+    /// `hasSubordinates`: whether entries may lie below (X.501 14.4.4).
+    HasSubordinates,
 }
 
 impl Constructed {
+    /// Those that `+` asks for: they cost nothing.
+    pub(crate) const OPERATIONAL: [Constructed; 2] =
+        [Constructed::Subschema, Constructed::HasSubordinates];
+
     /// The attribute, if it is one of them.
     pub(crate) fn of(attribute: &AttributeType) -> Option<Self> {
         match attribute.name {
             "rfc822MailMember" => Some(Constructed::MailMembers),
             "tokenGroups" => Some(Constructed::TokenGroups),
+            "subschemaSubentry" => Some(Constructed::Subschema),
+            "hasSubordinates" => Some(Constructed::HasSubordinates),
             _ => None,
         }
     }
@@ -40,17 +51,26 @@ impl Constructed {
         match self {
             Constructed::MailMembers => "rfc822MailMember",
             Constructed::TokenGroups => "tokenGroups",
+            Constructed::Subschema => "subschemaSubentry",
+            Constructed::HasSubordinates => "hasSubordinates",
         }
     }
 
     /// The attributes that the values are made of: who may not read them may not read
     /// these either.
-    pub(crate) fn made_of(self) -> [AttributeId; 2] {
+    pub(crate) fn made_of(self) -> impl Iterator<Item = AttributeId> {
         let ids = ids();
-        match self {
-            Constructed::MailMembers => [ids.member, ids.mail],
-            Constructed::TokenGroups => [ids.member_of, ids.object_sid],
-        }
+        let list = match self {
+            Constructed::MailMembers => Some([ids.member, ids.mail]),
+            Constructed::TokenGroups => Some([ids.member_of, ids.object_sid]),
+            Constructed::Subschema | Constructed::HasSubordinates => None,
+        };
+        list.into_iter().flatten()
+    }
+
+    /// Whether other entries have a part in it.
+    pub(crate) fn is_of_several(self) -> bool {
+        matches!(self, Constructed::MailMembers | Constructed::TokenGroups)
     }
 
     /// The values for an entry; `counts` says which other entries may have a part in them.
@@ -63,6 +83,14 @@ impl Constructed {
         match self {
             Constructed::MailMembers => mail_members(entry, snapshot, counts),
             Constructed::TokenGroups => token_groups(entry, snapshot, counts),
+            Constructed::Subschema => Ok(vec![schema_entry::DN.as_bytes().to_vec()]),
+            Constructed::HasSubordinates => {
+                let number = entry.number();
+                let is_base = |context: &Context| context.entry == Some(number);
+                let has = snapshot.container_parent(number).is_some()
+                    || snapshot.contexts().iter().any(is_base);
+                Ok(vec![if has { b"TRUE".to_vec() } else { b"FALSE".to_vec() }])
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Search (RFC 4511 4.5): base and scope, candidates, test, projection, pages.
 
-mod constructed;
+pub(crate) mod constructed;
 pub(crate) mod cursor;
 pub(crate) mod paging;
 mod plan;
@@ -8,7 +8,7 @@ mod projection;
 pub(crate) mod scope;
 pub(crate) mod sort;
 pub(crate) mod test;
-mod visible;
+pub(crate) mod visible;
 
 pub(crate) use crate::replica::Error as ReadError;
 

@@ -64,6 +64,11 @@ impl Projection {
         // user attributes." A list of `1.1` alone asks for none; beside others it is one
         // more unknown name, and those "are ignored".
         projection.user |= is_empty;
+        for made in Constructed::OPERATIONAL {
+            if projection.operational && !projection.constructed.contains(&made) {
+                projection.constructed.push(made);
+            }
+        }
         projection
     }
 
@@ -74,7 +79,7 @@ impl Projection {
 
     /// Whether an attribute is asked for that is made of several entries.
     pub(crate) fn constructs(&self) -> bool {
-        !self.constructed.is_empty()
+        self.constructed.iter().any(|made| made.is_of_several())
     }
 
     fn name(
@@ -113,6 +118,8 @@ impl Projection {
     fn class(&mut self, name: &[u8], schema: &Schema, may_read: &dyn Fn(AttributeId) -> bool) {
         let mut next = std::str::from_utf8(name).ok().and_then(|name| schema.class(name));
         while let Some(class) = next {
+            // RFC 4512 4.3: of extensibleObject, "all user attributes" are allowed.
+            self.user |= class.name == "extensibleObject";
             for name in class.must.iter().chain(class.may) {
                 if let Some(found) = schema.attribute(name.as_bytes())
                     && may_read(found.id)
@@ -348,7 +355,11 @@ mod tests {
         let user = Projection { user: true, ..Projection::default() };
         assert_eq!(projection(&[]), user);
         assert_eq!(projection(&["*"]), user);
-        assert_eq!(projection(&["*", "+"]), Projection { operational: true, ..user });
+        let constructed = Constructed::OPERATIONAL.to_vec();
+        assert_eq!(
+            projection(&["*", "+"]),
+            Projection { user: true, operational: true, constructed, ..Projection::default() }
+        );
         assert_eq!(projection(&["1.1"]), Projection::default());
         let mail = Projection { named: vec![id("mail")], ..Projection::default() };
         assert_eq!(projection(&["1.1", "mail"]), mail);

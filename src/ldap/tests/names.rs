@@ -161,6 +161,23 @@ async fn a_list_expands_to_the_addresses_behind_it_when_asked_by_name() {
     assert_eq!(values(&mut client, "(cn=ada lind)", &["rfc822MailMember"]).await, []);
 }
 
+/// RFC 4511 4.10, of attributes that are stored nowhere.
+#[tokio::test]
+async fn what_is_made_when_asked_for_can_be_compared() {
+    let world = World::start(&settings(), replica(identified()), false).await;
+    let mut client = world.bound().await;
+    let mut compare = async |dn: &str, name: &str, value: &str| {
+        let pair = tlv(0x30, &[tlv(4, name.as_bytes()), tlv(4, value.as_bytes())].concat());
+        client.ask(&tlv(0x6e, &[tlv(4, dn.as_bytes()), pair].concat())).await.code()
+    };
+    let all = "cn=all,ou=groups,dc=contoso,dc=com";
+    assert_eq!(compare(all, "rfc822MailMember", "ADA@contoso.com").await, 6);
+    assert_eq!(compare(all, "rfc822MailMember", "eve@contoso.com").await, 5);
+    assert_eq!(compare(all, "hasSubordinates", "FALSE").await, 6);
+    assert_eq!(compare(BASE, "subschemaSubentry", "CN=Subschema").await, 6);
+    assert_eq!(compare(BASE, "rfc822MailMember", "ada@contoso.com").await, 16);
+}
+
 /// MS-ADTS 3.1.1.4.5.19: security groups only, nested ones too.
 #[tokio::test]
 async fn token_groups_are_the_security_groups_above() {
@@ -169,6 +186,22 @@ async fn token_groups_are_the_security_groups_above() {
     let found = values(&mut client, "(cn=ada lind)", &["tokenGroups"]).await;
     let sid = ObjectId::from_bytes([1; 16]).cloud_sid().octets();
     assert_eq!(found, [pair("tokenGroups", &[&String::from_utf8_lossy(&sid)])]);
+}
+
+/// RFC 4512 4.4; X.501 14.4.4.
+#[tokio::test]
+async fn entries_say_where_their_schema_is_and_whether_others_lie_below() {
+    let world = World::small().await;
+    let mut client = world.bound().await;
+    let list = ["subschemaSubentry", "hasSubordinates"];
+    for (filter, below) in [("(objectClass=domain)", "TRUE"), ("(cn=ada lind)", "FALSE")] {
+        let expected =
+            [pair("subschemaSubentry", &["cn=Subschema"]), pair("hasSubordinates", &[below])];
+        assert_eq!(values(&mut client, filter, &list).await, expected);
+        let all = values(&mut client, filter, &["+"]).await;
+        assert!(expected.iter().all(|pair| all.contains(pair)), "{all:?}");
+        assert!(!values(&mut client, filter, &["*"]).await.contains(&expected[0]));
+    }
 }
 
 #[tokio::test]
