@@ -98,7 +98,7 @@ pub fn settings() -> LdapSettings {
     LdapSettings {
         listeners: Vec::new(),
         tls: None,
-        accounts: vec![account("gw", "pw"), account("other", "word")],
+        accounts: vec![account("steady", "ready"), account("gw", "pw"), account("other", "word")],
         anonymous: None,
         active_directory: false,
         limits: LimitSettings::default(),
@@ -106,6 +106,8 @@ pub fn settings() -> LdapSettings {
 }
 
 impl Target {
+    /// Clients that fail to bind are slowed down, and here all come from one address. One
+    /// account has bound rightly from it and never fails: it is served whatever others do.
     pub async fn start() -> Target {
         Self::with(settings()).await
     }
@@ -141,17 +143,23 @@ impl Target {
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, Arc::clone(&server), ldaps, stop.clone()));
         let (folder, certificate) = tls.unzip();
-        Target { address, server, stop, certificate, _folder: folder }
+        let target = Target { address, server, stop, certificate, _folder: folder };
+        let mut client = target.connect().await;
+        if ldaps {
+            client = target.handshake(client).await;
+        }
+        client.bind_steadily().await;
+        target
     }
 
     pub async fn connect(&self) -> Client {
         Client::new(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// A client that has bound as `gw`.
+    /// A client that has bound as `steady`.
     pub async fn bound(&self) -> Client {
         let mut client = self.connect().await;
-        assert_eq!(client.ask(&bind("gw", "pw")).await.code(), 0);
+        client.bind_steadily().await;
         client
     }
 
@@ -181,7 +189,7 @@ impl Target {
     /// As [`Target::serves`], over LDAPS.
     pub async fn serves_tls(&self) {
         let mut client = self.handshake(self.connect().await).await;
-        assert_eq!(client.ask(&bind("gw", "pw")).await.code(), 0);
+        client.bind_steadily().await;
         self.finds_the_user(client).await;
     }
 
@@ -225,6 +233,10 @@ pub struct Client {
 impl Client {
     pub fn new(stream: impl Stream + 'static) -> Client {
         Client { stream: Box::new(stream), input: Vec::new() }
+    }
+
+    async fn bind_steadily(&mut self) {
+        assert_eq!(self.ask(&bind("steady", "ready")).await.code(), 0);
     }
 
     /// Sends; that the server has closed already is no failure.
