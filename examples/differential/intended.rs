@@ -335,8 +335,9 @@ pub(crate) const LEAVES: &[Intended] = &[
         what: "classes that nobody knows",
         example: "(objectClass=bogus)",
         why: "no entry is of them: gateways exclude what Active Directory may have and we have \
-              not, as in (!(objectClass=msExchSystemObjectsContainer)), and must find the rest; \
-              for slapd they are Undefined",
+              not, as in (!(objectClass=msExchSystemObjectsContainer)), and must find the rest. \
+              RFC 4517 4.2.26 and slapd: a descriptor that is not recognized is Undefined; slapd \
+              says so of unknown numbers, too",
         covers: |leaf| {
             let unknown = |value: &[u8]| schema::standard().class(text(value).trim()).is_none();
             leaf.has(&[Syntax::ObjectClass]) && leaf.values().any(unknown)

@@ -167,7 +167,7 @@ fn dialled(folded: &str) -> String {
     folded.chars().filter(|c| !insignificant(*c)).collect()
 }
 
-/// RFC 4517 3.3.16: `INTEGER = ( HYPHEN LDIGIT *DIGIT ) / number`, so neither a plus sign
+/// RFC 4517 3.3.16: `Integer = ( HYPHEN LDIGIT *DIGIT ) / number`, so neither a plus sign
 /// nor leading zeros. Spaces around it, which people write in filters, change nothing.
 pub(super) fn integer(value: &[u8]) -> Option<i64> {
     let text = as_text(value)?.trim();
@@ -219,6 +219,8 @@ pub fn generalized_time(value: &[u8]) -> Option<i64> {
     }
     let (year, month, day) = (field(0, 4)?, field(4, 6)?, field(6, 8)?);
     let (hour, minute, second) = (field(8, 10)?, field(10, 12)?, field(12, 14)?);
+    // RFC 4517 3.3.13: strings "that do not represent valid dates [...] SHOULD be considered
+    // invalid for this syntax".
     if !(1..=12).contains(&month)
         || !(1..=days_of_month(year, month)).contains(&day)
         || hour > 23
