@@ -88,12 +88,6 @@ pub(crate) const COMPARES: &[Compared] = &[
         &[(5, 53), (6, 53), (16, 53)],
     ),
     (
-        "compare: hasSubordinates",
-        "made by slapd; no entry of ours has it",
-        |leaf, _| leaf.is_of(&["hasSubordinates"]),
-        &[(16, 5), (16, 6)],
-    ),
-    (
         "compare: of entries whose names slapd refuses",
         "the same reasons as in filters",
         |_, dn| is_odd_name(dn) || dn.contains("=#"),
@@ -120,16 +114,12 @@ pub(crate) fn returned(name: &str, list: &[&str], only_we: bool) -> Option<&'sta
         }
     }
     let asks_for = |id: &str| list.iter().any(|asked| asked.eq_ignore_ascii_case(id));
-    if list.iter().any(|asked| asked.eq_ignore_ascii_case("@extensibleObject")) {
-        return Some("@extensibleObject: slapd returns everything, operational attributes as well");
+    let by_extensible = list.iter().any(|asked| asked.eq_ignore_ascii_case("@extensibleObject"));
+    if by_extensible && !only_we && known.operational {
+        return Some("@extensibleObject: slapd returns operational attributes as well");
     }
     if known.name == "objectClass" && asks_for("@subschema") {
         return Some("@subschema: RFC 4512 4.2 gives it no superior, AD and we have `top`");
-    }
-    if ["hasSubordinates", "subschemaSubentry"].contains(&known.name) {
-        return Some(
-            "hasSubordinates, subschemaSubentry: made by slapd; no entry of ours has them",
-        );
     }
     if known.name == "cn" && asks_for("name") {
         return Some("name: slapd's stands for cn, too; see the list of assertions");

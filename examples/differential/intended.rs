@@ -251,9 +251,9 @@ pub(crate) const LEAVES: &[Intended] = &[
     Intended {
         what: "hasSubordinates, subschemaSubentry",
         example: "(hasSubordinates=TRUE)",
-        why: "made by slapd; no entry of ours has them",
+        why: "made when somebody asks for them: a filter cannot tell here",
         covers: |leaf| leaf.is_of(&["hasSubordinates", "subschemaSubentry"]),
-        says: Says::SlapdMore,
+        says: Says::WeUndefined,
     },
     Intended {
         what: "middleName, by its object identifier",
