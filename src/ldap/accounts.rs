@@ -212,6 +212,22 @@ impl Accounts {
         self.desk.throttle.forget();
     }
 
+    /// Whether this password was right for this account a moment ago. If so, it counts as
+    /// right once more.
+    pub(crate) fn still_right(
+        &self,
+        account: &Account,
+        password: &[u8],
+        attempt: Attempt,
+        now: Instant,
+    ) -> bool {
+        let right = self.recalls(account, password, now);
+        if right {
+            self.desk.throttle.succeeded(attempt, now);
+        }
+        right
+    }
+
     /// Whether this password was right for this account a moment ago.
     pub(crate) fn recalls(&self, account: &Account, password: &[u8], now: Instant) -> bool {
         let Some((expected, until)) = *lock(&account.remembered) else { return false };
@@ -235,8 +251,9 @@ impl Accounts {
             return Checked::Throttled;
         }
         let account = account.filter(|account| account.hash.is_some());
-        if account.as_ref().is_some_and(|account| self.recalls(account, &password, now)) {
-            self.desk.throttle.succeeded(attempt, now);
+        let still_right =
+            |account: &Arc<Account>| self.still_right(account, &password, attempt, now);
+        if account.as_ref().is_some_and(still_right) {
             return Checked::Right;
         }
         let hash = account.as_ref().and_then(|account| account.hash.as_ref());

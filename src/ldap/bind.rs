@@ -81,7 +81,7 @@ pub(crate) fn begin(
     let account = access.accounts.find(name, &is_ours);
     let account = account.filter(|account| account.profile().admits(session.peer));
     match account {
-        Some(account) if access.accounts.recalls(account, password, now) => {
+        Some(account) if access.accounts.still_right(account, password, attempt, now) => {
             BindStep::Decided(Outcome::success(), Some(account.clone()))
         }
         account => BindStep::Check(PendingBind {

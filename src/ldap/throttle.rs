@@ -12,9 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So many failures of one name at one address are mistakes.
-const PAIR_FREE: u32 = 5;
+const PAIR_FREE: u32 = 10;
 /// So many failures at one address are mistakes of several clients behind it.
-const ADDRESS_FREE: u32 = 20;
+const ADDRESS_FREE: u32 = 40;
 /// From so many failures of one name on, over all addresses, somebody guesses.
 const NAME_HOT: u32 = 100;
 /// The first wait; each further failure doubles it.

@@ -29,7 +29,7 @@ async fn failing_again_and_again_ends_in_busy_for_known_and_unknown_names() {
     let world = World::small().await;
     for name in ["gw", "nobody"] {
         let mut client = world.connect().await;
-        for _ in 0..5 {
+        for _ in 0..10 {
             assert_eq!(client.ask(&bind(3, name, "wrong")).await.code(), 49, "{name}");
         }
         // More of the same, so that the wait outlasts the slowest machine.
@@ -45,6 +45,19 @@ async fn failing_again_and_again_ends_in_busy_for_known_and_unknown_names() {
             assert_eq!(client.ask(&bind(3, &form, password)).await.code(), 51, "{form}");
         }
         assert_eq!(client.ask(&search(BASE, 2, "(cn=*)", &[])).await.code(), 1);
+    }
+}
+
+/// A program that is right and one that is not may share an account and an address.
+#[tokio::test]
+async fn each_right_bind_forgives_the_wrong_ones_before() {
+    let world = World::small().await;
+    let mut client = world.connect().await;
+    for _ in 0..3 {
+        for _ in 0..9 {
+            assert_eq!(client.ask(&bind(3, "gw", "wrong")).await.code(), 49);
+        }
+        assert_eq!(client.ask(&bind(3, "gw", "pw")).await.code(), 0);
     }
 }
 
