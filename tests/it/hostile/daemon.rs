@@ -154,7 +154,12 @@ async fn attacks_leave_no_memory_and_no_descriptors_behind() {
     daemon.returns_to(descriptors).await;
     let grown = daemon.memory().saturating_sub(settled);
     // A password check takes 19 MiB, two are made at a time, and the allocator may keep both.
-    assert!(grown < (2 * 19 + 10) << 20, "grown by {} KiB from {} KiB", grown / 1024, settled / 1024);
+    assert!(
+        grown < (2 * 19 + 10) << 20,
+        "grown by {} KiB from {} KiB",
+        grown / 1024,
+        settled / 1024
+    );
     daemon.serves().await;
 }
 
