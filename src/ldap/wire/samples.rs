@@ -64,6 +64,7 @@ pub(crate) fn message(id: &[u8], op: &[u8], controls: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A simple bind operation.
+#[cfg(test)]
 pub(crate) fn bind(version: u8, name: &str, password: &str) -> Vec<u8> {
     let parts = [tlv(0x02, &[version]), octets(name.as_bytes()), tlv(0x80, password.as_bytes())];
     tlv(0x60, &parts.concat())

@@ -1,9 +1,12 @@
 //! A name (RFC 4514), and string preparation (RFC 4518) below it.
 #![no_main]
 
+use entraldap::directory::attribute::Syntax;
 use entraldap::directory::dn::{self, Dn, DnKey};
+use entraldap::directory::filter::Substrings;
 use entraldap::directory::{schema, text};
 use libfuzzer_sys::fuzz_target;
+use std::sync::OnceLock;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
@@ -45,10 +48,28 @@ fn preparation(text: &str) {
     assert!(folded.len() <= 40 * text.len());
     let piece = text::fold_piece(text);
     assert_eq!(piece.trim(), folded);
-    for attribute in schema::standard().attributes().iter().step_by(7) {
-        let _ = attribute.syntax.key(text.as_bytes());
-        let _ = attribute.syntax.piece(text.as_bytes());
+    for syntax in syntaxes() {
+        // What compares equal to itself has a key; a piece of it is found in it.
+        let (key, piece) = (syntax.key(text.as_bytes()), syntax.piece(text.as_bytes()));
+        if let (Some(key), Some(piece), true) = (key, piece, syntax.has_substrings()) {
+            let piece =
+                Substrings { any: vec![piece.trim_ascii().to_vec()], ..Substrings::default() };
+            assert!(*syntax == Syntax::CaseExactString || piece.match_key(&key));
+        }
     }
+}
+
+fn syntaxes() -> &'static [Syntax] {
+    static SYNTAXES: OnceLock<Vec<Syntax>> = OnceLock::new();
+    SYNTAXES.get_or_init(|| {
+        let mut found = Vec::new();
+        for attribute in schema::standard().attributes() {
+            if !found.contains(&attribute.syntax) {
+                found.push(attribute.syntax);
+            }
+        }
+        found
+    })
 }
 
 /// Any value can stand in a name.
