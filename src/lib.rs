@@ -22,8 +22,9 @@
 //!
 //! A pass ([`sync::Engine`]): gather a round of every stream, staging pages durably; merge
 //! into the source tables; derive the entries that change with them; record; one commit.
-//! A search: frame, decode, base, plan over the indexes, test where a plan is not exact,
-//! copy finished attributes into the answer; one [`replica::Snapshot`] throughout.
+//! A search: frame, decode, controls, what the account may see, base, plan over the indexes,
+//! order, test where a plan is not exact, copy finished attributes into the answer; one
+//! [`replica::Snapshot`] throughout. Searches of one connection take turns.
 //!
 //! Unknown is never answered as absent: until a first complete sync is published, a
 //! context has no base entry ([`replica::Context::entry`]), and searches in it answer
