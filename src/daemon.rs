@@ -83,7 +83,7 @@ impl Daemon {
         let server = Arc::new(ldap::Server::new(&settings.ldap, writer.reader(), SystemTime::now)?);
         let mut listeners = Vec::new();
         for listener in &settings.ldap.listeners {
-            listeners.push((bind(listener).await?, listener.tls));
+            listeners.push((bind(listener)?, listener.tls));
         }
         let admin = admin::bind(&settings.admin).await?;
         // Everything that can fail has been done: from here on, nothing is half started.
@@ -160,9 +160,9 @@ fn scheme(tls: bool) -> &'static str {
     if tls { "ldaps" } else { "ldap" }
 }
 
-async fn bind(listener: &ListenerSettings) -> Result<TcpListener, StartError> {
+fn bind(listener: &ListenerSettings) -> Result<TcpListener, StartError> {
     let address = listener.address;
-    TcpListener::bind(address).await.map_err(|error| {
+    ldap::listen(address).map_err(|error| {
         let remedy = match error.kind() {
             std::io::ErrorKind::AddrInUse => "; another program listens there: stop it, or choose another port",
             std::io::ErrorKind::PermissionDenied => {

@@ -57,6 +57,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("webpki", &["ldap"]),
     ("ipnet", &["config", "ldap"]),
     ("rlimit", &["daemon"]),
+    ("socket2", &["ldap"]),
     ("rustls::server", &["ldap"]),
     ("rustls::ServerConfig", &["ldap"]),
     ("toml", &["config"]),

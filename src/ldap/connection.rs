@@ -207,9 +207,13 @@ impl Connection {
         let reading = goal != Goal::Sent && !self.ended && self.input.len() < self.input_limit();
         if reading && let Poll::Ready(received) = self.poll_receive(cx) {
             match received {
-                Ok(0) if !self.running.is_empty() => return Poll::Ready(Err(End::Client)),
+                // The client may only have no more to ask; one that has gone is noticed when
+                // it is written to.
                 Ok(0) => self.ended = true,
                 Ok(_) => self.watch.received(),
+                Err(error) if is_end(&error) && !self.running.is_empty() => {
+                    return Poll::Ready(Err(End::Client));
+                }
                 Err(error) if is_end(&error) => self.ended = true,
                 Err(error) => return Poll::Ready(Err(End::Io(error))),
             }

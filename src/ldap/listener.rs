@@ -6,6 +6,8 @@ use super::server::Server;
 use super::stream::Stream;
 use super::wire::response::{self, Outcome};
 use ldap3_proto::LdapResultCode;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,25 @@ use tracing::Instrument;
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// How long connections may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// So many connections may wait to be accepted: those of all gateways come at once when
+/// the server starts. The system may set a lower bound.
+const BACKLOG: i32 = 4096;
+
+/// Listens on an address; port 0 is any free port. A listener on an IPv6 address takes no
+/// IPv4 connections, so that `0.0.0.0` and `[::]` can have one each.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of a process that has just ended do not keep its successor waiting.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
 
 /// Serves a listener until `shutdown`, then ends its connections, each with a notice, and
 /// returns when they are gone or after ten seconds. `tls`: each connection begins with a

@@ -42,6 +42,6 @@ mod tests;
 
 pub use accounts::AccountError;
 pub use counters::{Counts, OperationKind};
-pub use listener::serve;
+pub use listener::{listen, serve};
 pub use server::{Clock, Server, StartError};
 pub use tls::TlsError;

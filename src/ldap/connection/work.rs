@@ -62,10 +62,10 @@ impl Connection {
                     continue;
                 }
                 Waiting::Nothing if self.running.is_empty() => {
-                    return if self.ended {
-                        Next::End(End::Client)
-                    } else {
-                        Next::Wait(Goal::Input)
+                    return match (self.ended, self.output.is_empty()) {
+                        (false, _) => Next::Wait(Goal::Input),
+                        (true, false) => Next::Wait(Goal::Sent),
+                        (true, true) => Next::End(End::Client),
                     };
                 }
                 Waiting::Nothing => {}

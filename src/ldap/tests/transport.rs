@@ -3,7 +3,7 @@
 use super::world::{BASE, World, entry, replica, settings, small, tls_settings};
 use crate::ldap::wire::samples::{message, search, tlv};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(super) fn who_am_i() -> Vec<u8> {
     tlv(0x77, &tlv(0x80, b"1.3.6.1.4.1.4203.1.11.3"))
@@ -233,4 +233,33 @@ async fn a_search_that_is_read_too_slowly_ends_at_its_time_limit() {
     while !ended(&world.server.counts()) {
         tokio::task::yield_now().await;
     }
+}
+
+/// `0.0.0.0` and `[::]` may both have a listener on one port.
+#[tokio::test]
+async fn a_listener_on_an_ipv6_address_takes_ipv6_only() {
+    match crate::ldap::listen("[::1]:0".parse().unwrap()) {
+        Ok(listener) => assert!(socket2::SockRef::from(&listener).only_v6().unwrap()),
+        Err(error) => println!("no IPv6 here: {error}"),
+    }
+    let listener = crate::ldap::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let taken = crate::ldap::listen(listener.local_addr().unwrap());
+    assert_eq!(taken.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[tokio::test]
+async fn a_client_that_has_no_more_to_ask_gets_its_whole_answer() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let mut client = world.bound().await;
+    client.send(&message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[])).await;
+    client.stream.shutdown().await.unwrap();
+    let mut entries = 0;
+    let done = loop {
+        match client.next().await.unwrap() {
+            answer if answer.tag == 0x64 => entries += 1,
+            answer => break answer,
+        }
+    };
+    assert_eq!((entries, done.tag, done.code()), (8008, 0x65, 0));
+    assert_eq!(client.next().await, None);
 }
