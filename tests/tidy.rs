@@ -375,6 +375,26 @@ fn no_path_of_a_machine_is_written_down() {
     assert_none(found);
 }
 
+/// The fuzz targets are a package of their own, and its lock file is written when they are
+/// built: a dependency that is new here has to be locked there, too.
+#[test]
+fn fuzz_targets_are_locked_with_our_dependencies() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let lock = fs::read_to_string(root().join("tests/fuzz/Cargo.lock")).unwrap();
+    let sections = manifest.split("\n[").find_map(|part| part.strip_prefix("dependencies]"));
+    let wanted = sections.unwrap().lines().filter(|line| !line.contains("optional = true"));
+    let wanted = wanted.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let ours = lock.split("[[package]]").find(|p| p.contains("name = \"entraldap\"\n")).unwrap();
+    let has = |name: &str| {
+        let row = format!("\n \"{name}");
+        ours.match_indices(&row).any(|(at, _)| ours[at + row.len()..].starts_with(['"', ' ']))
+    };
+    let missing = wanted.filter(|name| !has(name));
+    assert_none(
+        missing.map(|name| format!("{name}: run cargo update --workspace in tests/fuzz")).collect(),
+    );
+}
+
 #[test]
 fn tests_do_not_sleep() {
     let sleep = ["thread", "time"].map(|module| format!("{module}::sleep{}", '('));
