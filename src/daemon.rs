@@ -75,7 +75,7 @@ impl Daemon {
         let mut handles = Vec::new();
         for connection in &settings.connections {
             let graph = Graph::new(connection)?;
-            let engine = Engine::new(connection, settings.replica.history, graph, writer.clone())?;
+            let engine = Engine::new(connection, &settings.replica, graph, writer.clone())?;
             let (schedule, handle) = Schedule::new(&connection.name, engine, &connection.sync);
             schedules.push(schedule);
             handles.push(handle);

@@ -64,7 +64,7 @@ impl Arguments {
                 continue;
             }
             let graph = Graph::new(connection).map_err(|error| fail(error.to_string()))?;
-            let engine = Engine::new(connection, settings.replica.history, graph, writer.clone());
+            let engine = Engine::new(connection, &settings.replica, graph, writer.clone());
             let engine = engine.map_err(|error| fail(error.to_string()))?;
             let bar = progress::Bar::new(engine.status());
             let outcome = engine.pass(Order { trigger: "manual", full: self.full }).await;

@@ -4,7 +4,7 @@ use super::distinct::Distinct;
 use super::reader::{Place, Table};
 use super::settings::ConnectionSettings;
 use super::value::{Trouble, Value};
-use super::{Environment, graph, source, sync, tree};
+use super::{Environment, graph, guard, include, local, rule, scope, source, sync, tree};
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::ids::ObjectId;
 use std::str::FromStr;
@@ -44,7 +44,11 @@ fn one(
     }
     let client_secret = source::read(table, "client_secret", environment);
     let graph = table.section("graph", graph::read);
-    let sync = table.section("sync", sync::read);
+    let (sync, include) = table.section("sync", |table| (sync::read(table), include::read(table)));
+    let scope = table.section("scope", scope::read);
+    let rules = rule::read(table);
+    let guard = table.section("guard", guard::read);
+    let local = table.section_if_present("local", local::read).flatten();
     let tree = table.section("tree", tree::read);
 
     if let Some(name) = &name {
@@ -61,6 +65,11 @@ fn one(
         client_secret: client_secret?,
         graph: graph?,
         sync,
+        include,
+        scope,
+        rules,
+        guard,
+        local,
         tree,
     })
 }

@@ -18,6 +18,7 @@ impl Default for ReplicaSettings {
             cache: 64 << 20,
             // About five weeks of one pass in five minutes.
             history: 10_000,
+            changes: Duration::from_secs(180 * DAY),
         }
     }
 }

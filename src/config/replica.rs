@@ -2,6 +2,7 @@
 
 use super::reader::Table;
 use super::settings::ReplicaSettings;
+use std::time::Duration;
 
 /// Smallest and largest page cache. redb takes any; below a mebibyte nothing fits.
 const CACHE: std::ops::RangeInclusive<usize> = (1 << 20)..=(64 << 30);
@@ -13,5 +14,8 @@ pub(super) fn read(table: &Table<'_>) -> ReplicaSettings {
         path: table.or("path", default.path, |value| value.path()),
         cache: table.or("cache", default.cache, |value| value.size(CACHE)),
         history: table.or("history", default.history, |value| value.number(1..=1_000_000)),
+        changes: table.or("changes", default.changes, |value| {
+            value.duration(Duration::from_secs(3600)..=Duration::from_secs(3650 * 86_400))
+        }),
     }
 }

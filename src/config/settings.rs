@@ -1,6 +1,11 @@
 //! The settings themselves, checked and complete.
 
+pub use super::guard::{GuardSettings, Threshold};
+pub use super::include::IncludeSettings;
+pub use super::local::{LocalSettings, Prefer};
 use super::problem::Problems;
+pub use super::rule::{RuleAction, RuleSettings};
+pub use super::scope::ScopeSettings;
 pub use super::secret::SecretSource;
 use super::secret::{ProxyUrl, Secret};
 use crate::directory::attribute::AttributeId;
@@ -38,6 +43,8 @@ pub struct ReplicaSettings {
     pub cache: usize,
     /// How many passes the history keeps.
     pub history: usize,
+    /// How long it keeps the changes of single objects.
+    pub changes: Duration,
 }
 
 /// `[log]`
@@ -233,6 +240,16 @@ pub struct ConnectionSettings {
     pub graph: GraphSettings,
     /// `[connection.sync]`
     pub sync: SyncSettings,
+    /// `[connection.sync]`, the switches.
+    pub include: IncludeSettings,
+    /// `[connection.scope]`
+    pub scope: ScopeSettings,
+    /// `[[connection.rule]]`, in their order.
+    pub rules: Vec<RuleSettings>,
+    /// `[connection.guard]`
+    pub guard: GuardSettings,
+    /// `[connection.local]`
+    pub local: Option<LocalSettings>,
     /// `[connection.tree]`: container and RDN names.
     pub tree: TreeSettings,
 }

@@ -13,6 +13,7 @@ use crate::config::settings::ConnectionSettings;
 use crate::directory::ids::ObjectId;
 use bytes::Bytes;
 use reqwest::RequestBuilder;
+use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,18 @@ pub(super) struct Fetch<'a> {
     pub(super) operation: &'a str,
     pub(super) purpose: Purpose,
     pub(super) url: Url,
+    /// Sent by POST; such requests only read, too.
+    pub(super) body: Option<&'a Value>,
+    /// Whether an answer that lags behind a little will do: searches and counts need to
+    /// be told so.
+    pub(super) eventual: bool,
+}
+
+impl<'a> Fetch<'a> {
+    /// A plain GET.
+    pub(super) fn new(operation: &'a str, purpose: Purpose, url: Url) -> Self {
+        Fetch { operation, purpose, url, body: None, eventual: false }
+    }
 }
 
 /// One attempt at a request.
@@ -77,6 +90,11 @@ impl Client {
             tally: Tally::default(),
             policy: Policy { attempts: graph.attempts, max_wait: graph.max_wait },
         })
+    }
+
+    /// How long to go on trying.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The numbers now.
@@ -138,7 +156,15 @@ impl Client {
         secrets.push(token.reveal());
         let call =
             Call { operation: fetch.operation, purpose: fetch.purpose, attempt, secrets: &secrets };
-        let request = self.transport.graph.get(fetch.url.clone()).bearer_auth(token.reveal());
+        let request = match fetch.body {
+            Some(body) => self.transport.graph.post(fetch.url.clone()).json(body),
+            None => self.transport.graph.get(fetch.url.clone()),
+        };
+        let request = match fetch.eventual {
+            true => request.header("ConsistencyLevel", "eventual"),
+            false => request,
+        };
+        let request = request.bearer_auth(token.reveal());
         let answer = self.send(&call, request).await?;
         match read(&answer.body) {
             Ok(value) => Ok((answer.body, value)),

@@ -228,7 +228,7 @@ impl Graph {
             }
             At::Next(link) | At::Delta(link) => self.client.trusted(operation, link)?,
         };
-        let fetch = Fetch { operation, purpose: at.purpose(), url };
+        let fetch = Fetch::new(operation, at.purpose(), url);
         let (body, page) = self.client.get(&fetch, |body| read::<KEEP>(at.kind, body)).await?;
         // A page whose link cannot be followed is refused now, before anything of it is kept.
         let (Next::More(next) | Next::Done { delta: next }) = &page.next;
@@ -314,6 +314,12 @@ fn select(kind: Kind) -> &'static str {
         Kind::Contact => CONTACT,
         Kind::Domain => "",
     }
+}
+
+/// The properties of single objects: the same, without the relations.
+pub(super) fn properties(kind: Kind) -> &'static str {
+    let select = select(kind);
+    select.strip_suffix(",manager").or(select.strip_suffix(",members")).unwrap_or(select)
 }
 
 /// The error for a link that is not followed.

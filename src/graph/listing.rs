@@ -25,7 +25,7 @@ impl Graph {
     /// # Errors
     /// The list did not come completely.
     pub async fn domains(&self) -> Result<Vec<Map<String, Value>>, GraphError> {
-        self.list("domains", "domains", None).await
+        self.list("domains", "domains", None, false).await
     }
 
     /// The tenant itself.
@@ -34,7 +34,7 @@ impl Graph {
     /// It did not come.
     pub async fn organization(&self) -> Result<Map<String, Value>, GraphError> {
         let operation = "organization";
-        self.list(operation, operation, None).await?.into_iter().next().ok_or_else(|| {
+        self.list(operation, operation, None, false).await?.into_iter().next().ok_or_else(|| {
             let text = "an empty list, where the tenant itself should stand";
             GraphError::new(ErrorKind::Garbled, operation, text, Retry::After(LATER))
         })
@@ -46,22 +46,23 @@ impl Graph {
     /// The list did not come completely.
     pub async fn members(&self, group: ObjectId) -> Result<Vec<ObjectId>, GraphError> {
         let path = format!("groups/{group}/members");
-        let listed = self.list("groups/members", &path, Some("$select=id&$top=999")).await?;
+        let listed = self.list("groups/members", &path, Some("$select=id&$top=999"), false).await?;
         let ids = listed.iter().filter_map(|member| member.get("id")?.as_str()?.parse().ok());
         Ok(ids.collect())
     }
 
-    async fn list(
+    pub(super) async fn list(
         &self,
         operation: &str,
         path: &str,
         query: Option<&str>,
+        eventual: bool,
     ) -> Result<Vec<Map<String, Value>>, GraphError> {
         let mut all = Vec::new();
         let mut followed = HashSet::new();
         let mut url = self.client.endpoint(path, query);
         loop {
-            let fetch = Fetch { operation, purpose: Purpose::Read, url };
+            let fetch = Fetch { eventual, ..Fetch::new(operation, Purpose::Read, url) };
             let (_, page): (_, ListPage) = self
                 .client
                 .get(&fetch, |body| serde_json::from_slice(body).map_err(|error| place(&error)))

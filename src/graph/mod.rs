@@ -6,7 +6,7 @@
 //! ask again, and only two of its answers ([`Retry::Restart`], [`Retry::RestartRound`]) give up a position.
 //!
 //! One request passes through these files:
-//! [`delta`] or `listing` (what is asked) -> `client` (token, attempts) -> `throttle` (when it may go) ->
+//! [`delta`], `listing`, `batch` or `groups` (what is asked) -> `client` (token, attempts) -> `throttle` (when it may go) ->
 //! `transport` (the wire) -> `verdict` (what a refusal means) -> `retry` (whether to try again) -> [`object`] (what
 //! came). `auth` holds the token, `links` says where a token may be sent, `advice` what an administrator should do.
 //!
@@ -14,10 +14,12 @@
 
 mod advice;
 pub mod auth;
+mod batch;
 mod client;
 mod counters;
 pub mod delta;
 pub mod error;
+mod groups;
 mod links;
 mod listing;
 pub mod object;
@@ -30,9 +32,11 @@ mod verdict;
 mod tests;
 
 pub use auth::TokenInfo;
+pub use batch::Fetched;
 pub use counters::Counters;
 pub use delta::{Next, Page, Position, PositionError, RawPage, items};
 pub use error::{ErrorKind, GraphError, Retry};
+pub use groups::{FoundGroup, MemberCount};
 pub use object::{Item, ManagerChange, MemberChange, Removal};
 
 use crate::config::settings::ConnectionSettings;

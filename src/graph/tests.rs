@@ -47,6 +47,11 @@ fn settings(port: u16) -> ConnectionSettings {
             contacts: true,
             hidden_members: false,
         },
+        include: Default::default(),
+        scope: Default::default(),
+        rules: Vec::new(),
+        guard: Default::default(),
+        local: None,
         tree: TreeSettings {
             users: branch("users", "uid"),
             groups: branch("groups", "cn"),

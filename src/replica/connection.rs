@@ -29,6 +29,78 @@ pub struct ConnectionState {
     pub last_success: Option<i64>,
     /// Unix time of the end of the last full enumeration.
     pub last_full: Option<i64>,
+    /// Groups that the scope names, as configured, and the object ids that were found.
+    #[serde(default)]
+    pub scope: BTreeMap<String, String>,
+    /// What the scope was when the source tables were last cut to it; empty for the
+    /// whole tenant.
+    #[serde(default)]
+    pub cut_to: String,
+    /// Groups that rules have made.
+    #[serde(default)]
+    pub local_groups: Vec<Number>,
+    /// Entries of the local file.
+    #[serde(default)]
+    pub local_entries: Vec<Number>,
+    /// What is served.
+    #[serde(default)]
+    pub totals: Totals,
+    /// The pass that waits for a person.
+    #[serde(default)]
+    pub held: Option<Held>,
+    /// What a person has allowed to vanish, until a pass has made use of it.
+    #[serde(default)]
+    pub approved: Option<Losses>,
+    /// Whether passes run by themselves.
+    #[serde(default)]
+    pub paused: bool,
+    /// Whether it was given up: no pass runs at all.
+    #[serde(default)]
+    pub disconnected: bool,
+    /// Objects that the next pass looks at, whatever it brings.
+    #[serde(default)]
+    pub touched: Vec<Number>,
+    /// Object ids of objects that keep their present state, and since when (Unix time).
+    #[serde(default)]
+    pub paused_objects: BTreeMap<String, i64>,
+}
+
+/// What is served of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Entries by kind ([`Kind::plural`]).
+    pub entries: BTreeMap<String, u64>,
+    /// Mail addresses.
+    pub addresses: u64,
+    /// Groups with members.
+    pub filled_groups: u64,
+}
+
+/// What vanishes with a pass.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Losses {
+    /// Entries by kind ([`Kind::plural`]).
+    pub entries: BTreeMap<String, u64>,
+    /// Mail addresses that nobody has any more.
+    pub addresses: u64,
+    /// Groups that lose their last member.
+    pub emptied_groups: u64,
+}
+
+/// A pass that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Held {
+    /// The pass.
+    pub pass: u64,
+    /// Unix time of the first one that was held.
+    pub since: i64,
+    /// What would vanish.
+    pub losses: Losses,
+    /// What is suspicious about it, a sentence each.
+    pub reasons: Vec<String>,
+    /// Whether somebody said no: everything is asked anew.
+    #[serde(default)]
+    pub rejected: bool,
 }
 
 /// Where the next delta round of a stream starts.

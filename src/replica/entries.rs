@@ -73,6 +73,35 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Frees all account names of a connection.
+    pub fn release_accounts(&mut self, connection: u16) -> Result<(), Error> {
+        let first = account_key(connection, "");
+        let behind = connection.checked_add(1).map(|next| account_key(next, ""));
+        let keep = |_: &[u8], _: u32| false;
+        match &behind {
+            Some(behind) => {
+                self.tables
+                    .accounts
+                    .retain_in::<&[u8], _>(first.as_slice()..behind.as_slice(), keep)?;
+            }
+            None => self.tables.accounts.retain_in::<&[u8], _>(first.as_slice().., keep)?,
+        }
+        Ok(())
+    }
+
+    /// Every published entry of a connection. Walks over all entries.
+    pub fn entries_of(&self, connection: u16) -> Result<Vec<Number>, Error> {
+        let mut found = Vec::new();
+        for row in self.tables.entries.iter()? {
+            let (number, octets) = row?;
+            let view = View::new(octets.value()).ok_or(Error::Damaged("an entry"))?;
+            if view.identity().connection == connection {
+                found.push(number.value());
+            }
+        }
+        Ok(found)
+    }
+
     /// Whether the entry is stored otherwise than encoded here.
     pub fn differs(&self, number: Number, encoded: &Encoded) -> Result<bool, Error> {
         match self.tables.entries.get(number)? {

@@ -24,6 +24,30 @@ pub struct Change {
     pub pass: u64,
     /// Unix time.
     pub time: i64,
+    /// What changed in it; of entries that are new or gone, nothing is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<AttributeChange>,
+    /// Why, where it is more than what Graph said: a rule, the scope.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// What changed in one attribute. Values that are no text are told in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributeChange {
+    /// The attribute.
+    pub name: String,
+    /// Values that are gone, the first of many.
+    pub removed: Vec<String>,
+    /// Values that are new, the first of many.
+    pub added: Vec<String>,
+    /// How many more values are gone or new than are told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What happened to an entry.
@@ -53,7 +77,7 @@ pub struct PassRecord {
     pub started: i64,
     /// Unix time in milliseconds.
     pub ended: i64,
-    /// `committed` or `failed`.
+    /// `committed`, `partial` (a stream may not be read), `held` or `failed`.
     pub verdict: String,
     /// What went wrong; empty when nothing did.
     pub error: String,
@@ -77,6 +101,9 @@ pub struct PassRecord {
     pub commit_ms: u64,
     /// Entries by kind afterwards.
     pub entries: BTreeMap<String, u64>,
+    /// The numbers of its changes: the first, and the one behind the last.
+    #[serde(default)]
+    pub changes: (u64, u64),
 }
 
 impl Transaction<'_> {
@@ -107,15 +134,75 @@ impl Transaction<'_> {
         self.tables.passes.retain_in::<u64, _>(..=oldest, |_, _| false)?;
         Ok(())
     }
+
+    /// Forgets changes from before `time` (Unix), the oldest first and a bounded number at
+    /// once. The last one always stays: the next is numbered after it.
+    pub fn forget_changes_before(&mut self, time: i64) -> Result<(), Error> {
+        let mut old = Vec::new();
+        for row in self.tables.changes.iter()?.take(FORGOTTEN_AT_ONCE) {
+            let (sequence, octets) = row?;
+            let change = read_change(octets.value())?;
+            if change.time >= time || sequence.value() + 1 >= self.next_change {
+                break;
+            }
+            old.push((sequence.value(), change.number));
+        }
+        for (sequence, number) in old {
+            self.tables.changes.remove(sequence)?;
+            self.tables.changes_of.remove((number, sequence))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what tells of a person out of all changes of an object: names and values. That
+    /// there were changes, and when, stays.
+    pub fn anonymise_changes_of(&mut self, number: Number) -> Result<(), Error> {
+        let rows = self.tables.changes_of.range((number, 0)..=(number, u64::MAX))?;
+        let sequences: Vec<u64> =
+            rows.map(|row| Ok(row?.0.value().1)).collect::<Result<_, Error>>()?;
+        for sequence in sequences {
+            let found = self.tables.changes.get(sequence)?;
+            let Some(mut change) = found.map(|o| read_change(o.value())).transpose()? else {
+                continue;
+            };
+            change.dn.clear();
+            change.attributes.clear();
+            let octets = serde_json::to_vec(&change).unwrap_or_default();
+            self.tables.changes.insert(sequence, octets.as_slice())?;
+        }
+        Ok(())
+    }
+}
+
+/// How many changes are forgotten in one pass.
+const FORGOTTEN_AT_ONCE: usize = 10_000;
+
+fn read_change(octets: &[u8]) -> Result<Change, Error> {
+    serde_json::from_slice(octets).map_err(|_| Error::Damaged("a change"))
+}
+
+fn read_pass(octets: &[u8]) -> Result<PassRecord, Error> {
+    serde_json::from_slice(octets).map_err(|_| Error::Damaged("a pass record"))
 }
 
 impl Snapshot {
     /// The last passes, newest first.
     pub fn passes(&self, most: usize) -> Result<Vec<PassRecord>, Error> {
         let rows = self.tables.passes.range::<u64>(..)?.rev().take(most);
+        rows.map(|row| read_pass(row?.1.value())).collect()
+    }
+
+    /// One pass.
+    pub fn pass(&self, number: u64) -> Result<Option<PassRecord>, Error> {
+        self.tables.passes.get(number)?.map(|octets| read_pass(octets.value())).transpose()
+    }
+
+    /// The changes of a pass, as far as they are still known, with their numbers.
+    pub fn changes_in(&self, pass: &PassRecord, most: usize) -> Result<Vec<(u64, Change)>, Error> {
+        let rows = self.tables.changes.range(pass.changes.0..pass.changes.1)?.take(most);
         rows.map(|row| {
-            let (_, octets) = row?;
-            serde_json::from_slice(octets.value()).map_err(|_| Error::Damaged("a pass record"))
+            let (sequence, octets) = row?;
+            Ok((sequence.value(), read_change(octets.value())?))
         })
         .collect()
     }
@@ -127,9 +214,7 @@ impl Snapshot {
         for row in rows {
             let sequence = row?.0.value().1;
             if let Some(octets) = self.tables.changes.get(sequence)? {
-                let change = serde_json::from_slice(octets.value())
-                    .map_err(|_| Error::Damaged("a change"))?;
-                changes.push((sequence, change));
+                changes.push((sequence, read_change(octets.value())?));
             }
         }
         Ok(changes)

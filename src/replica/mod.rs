@@ -3,6 +3,7 @@
 //! entries are derived from it. [`Reader`] has no way to write.
 
 pub mod connection;
+mod difference;
 pub mod encoding;
 mod entries;
 pub mod error;

@@ -6,6 +6,7 @@ use super::writer::Transaction;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use redb::ReadableTable;
+use roaring::RoaringBitmap;
 use serde_json::{Map, Value};
 
 /// A Graph object as last told.
@@ -44,6 +45,10 @@ pub(super) fn link_key(space: Space, number: Number) -> [u8; 5] {
 fn kind_key(connection: u16, kind: Kind) -> [u8; 4] {
     let [a, b] = connection.to_be_bytes();
     [b'k', a, b, kind as u8]
+}
+
+fn absent_key(connection: u16) -> String {
+    format!("absent {connection}")
 }
 
 pub(super) fn number_key(connection: u16, id: ObjectId) -> [u8; 18] {
@@ -151,6 +156,41 @@ impl Transaction<'_> {
         Ok(true)
     }
 
+    /// Keeps why an object is not served; `None`: it is.
+    pub fn set_left_out(&mut self, number: Number, why: Option<&str>) -> Result<(), Error> {
+        match why {
+            Some(why) => {
+                let known = self.tables.left_out.get(number)?;
+                if known.is_some_and(|known| known.value() == why.as_bytes()) {
+                    return Ok(());
+                }
+                self.tables.left_out.insert(number, why.as_bytes())?;
+            }
+            None => {
+                self.tables.left_out.remove(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects that were asked for and that Graph does not have, or that are nothing to
+    /// serve: devices, service principals. Cheaper to remember than to ask again.
+    pub fn absent(&self, connection: u16) -> Result<RoaringBitmap, Error> {
+        let octets = self.tables.meta.get(absent_key(connection).as_str())?;
+        let read = octets.map(|octets| RoaringBitmap::deserialize_from(octets.value()));
+        read.transpose()
+            .map_err(|_| Error::Damaged("a set of objects"))
+            .map(Option::unwrap_or_default)
+    }
+
+    /// Remembers them.
+    pub fn set_absent(&mut self, connection: u16, absent: &RoaringBitmap) -> Result<(), Error> {
+        let mut octets = Vec::with_capacity(absent.serialized_size());
+        absent.serialize_into(&mut octets).map_err(|_| Error::Damaged("a set of objects"))?;
+        self.tables.meta.insert(absent_key(connection).as_str(), octets.as_slice())?;
+        Ok(())
+    }
+
     fn set_reports(
         &mut self,
         number: Number,
@@ -225,5 +265,11 @@ impl super::reader::Snapshot {
     /// A staged page.
     pub fn staged(&self, connection: u16, kind: Kind, page: u32) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))
+    }
+
+    /// Why an object is not served although it is known.
+    pub fn left_out(&self, number: Number) -> Result<Option<String>, Error> {
+        let why = self.tables.left_out.get(number)?;
+        Ok(why.map(|why| String::from_utf8_lossy(why.value()).into_owned()))
     }
 }

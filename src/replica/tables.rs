@@ -16,6 +16,8 @@ pub(super) const CONNECTIONS: TableDefinition<u16, Octets> = TableDefinition::ne
 pub(super) const NUMBERS: TableDefinition<Octets, u32> = TableDefinition::new("source.numbers");
 /// Number to what Graph said of the object.
 pub(super) const OBJECTS: TableDefinition<u32, Octets> = TableDefinition::new("source.objects");
+/// Number to why an object is not served although it is known (text).
+pub(super) const LEFT_OUT: TableDefinition<u32, Octets> = TableDefinition::new("source.left_out");
 /// Staged pages of rounds under way: connection, kind, page.
 pub(super) const PAGES: TableDefinition<(u16, u8, u32), Octets> =
     TableDefinition::new("source.pages");
@@ -70,6 +72,7 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(CONNECTIONS)?;
     txn.open_table(NUMBERS)?;
     txn.open_table(OBJECTS)?;
+    txn.open_table(LEFT_OUT)?;
     txn.open_table(PAGES)?;
     txn.open_table(ENTRIES)?;
     txn.open_table(WIDE)?;
@@ -91,6 +94,7 @@ pub(super) struct ReadTables {
     pub(super) connections: ReadOnlyTable<u16, Octets>,
     pub(super) numbers: ReadOnlyTable<Octets, u32>,
     pub(super) objects: ReadOnlyTable<u32, Octets>,
+    pub(super) left_out: ReadOnlyTable<u32, Octets>,
     pub(super) pages: ReadOnlyTable<(u16, u8, u32), Octets>,
     pub(super) entries: ReadOnlyTable<u32, Octets>,
     pub(super) wide: ReadOnlyTable<(u32, u16), Octets>,
@@ -123,6 +127,7 @@ impl ReadTables {
             connections: txn.open_table(CONNECTIONS)?,
             numbers: txn.open_table(NUMBERS)?,
             objects: txn.open_table(OBJECTS)?,
+            left_out: txn.open_table(LEFT_OUT)?,
             pages: txn.open_table(PAGES)?,
             entries: txn.open_table(ENTRIES)?,
             wide: txn.open_table(WIDE)?,
@@ -144,6 +149,7 @@ pub(super) struct WriteTables<'t> {
     pub(super) connections: Table<'t, u16, Octets>,
     pub(super) numbers: Table<'t, Octets, u32>,
     pub(super) objects: Table<'t, u32, Octets>,
+    pub(super) left_out: Table<'t, u32, Octets>,
     pub(super) pages: Table<'t, (u16, u8, u32), Octets>,
     pub(super) entries: Table<'t, u32, Octets>,
     pub(super) wide: Table<'t, (u32, u16), Octets>,
@@ -161,6 +167,7 @@ impl<'t> WriteTables<'t> {
             connections: txn.open_table(CONNECTIONS)?,
             numbers: txn.open_table(NUMBERS)?,
             objects: txn.open_table(OBJECTS)?,
+            left_out: txn.open_table(LEFT_OUT)?,
             pages: txn.open_table(PAGES)?,
             entries: txn.open_table(ENTRIES)?,
             wide: txn.open_table(WIDE)?,

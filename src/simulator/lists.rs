@@ -60,6 +60,17 @@ pub(super) fn single(desk: &Desk, call: &Call, kind: Kind, key: &str) -> Outcome
     let names = chosen(kind, &call.params())?;
     let mut body = trimmed(object, &names);
     body.insert("@odata.context".to_owned(), context(call, &format!("{}/$entity", kind.segment())));
+    if let Some(expand) = call.params().get("expand") {
+        if kind != Kind::User || expand.split('(').next() != Some("manager") {
+            let text = format!("Parsing OData Select and Expand failed: could not find {expand}.");
+            return Err(Refusal::bad_request(&text));
+        }
+        let manager = tenant.manager(key).filter(|manager| tenant.object(manager).is_some());
+        if let Some(manager) = manager {
+            let manager = json!({"@odata.type": "#microsoft.graph.user", "id": manager});
+            body.insert("manager".to_owned(), manager);
+        }
+    }
     Ok(Reply::Json(body.into()))
 }
 

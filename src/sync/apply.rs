@@ -21,19 +21,39 @@ pub struct Touched {
     pub objects: RoaringBitmap,
     /// Objects whose neighbours' entries may change with them.
     pub neighbours: RoaringBitmap,
+    /// Objects that have left the scope.
+    pub cut: RoaringBitmap,
+    /// Ids of the members that this pass has named.
+    pub ids: HashMap<Number, ObjectId>,
+    /// Ids of objects that were passed over because nothing was known of them.
+    pub seen: Vec<ObjectId>,
     /// Objects in the answers.
     pub received: u64,
+}
+
+/// Which objects of a round are kept at all.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Admission<'a> {
+    /// All of them.
+    All,
+    /// Those that were known before: of others, a delta round tells only what changed.
+    Known,
+    /// Those in scope.
+    Among(&'a RoaringBitmap),
+    /// Those in scope that were known before.
+    KnownAmong(&'a RoaringBitmap),
 }
 
 /// Complete member lists that were read beside a delta round.
 pub type Rereads = HashMap<ObjectId, Vec<ObjectId>>;
 
 /// Merges one stream's round.
-pub fn apply(
+pub(super) fn apply(
     change: &mut Transaction<'_>,
     connection: u16,
     round: &Gathered,
     rereads: &Rereads,
+    admission: Admission<'_>,
     touched: &mut Touched,
 ) -> Result<(), SyncError> {
     let mut merge = Merge {
@@ -41,6 +61,7 @@ pub fn apply(
         connection,
         kind: round.kind,
         full: round.full,
+        admission,
         seen: RoaringBitmap::new(),
         members: HashMap::new(),
         interrupted: RoaringBitmap::new(),
@@ -65,10 +86,10 @@ pub fn apply(
 }
 
 /// Replaces all domains by those of a complete list.
-pub fn apply_domains(
+pub(super) fn apply_domains(
     change: &mut Transaction<'_>,
     connection: u16,
-    domains: Vec<Map<String, Value>>,
+    domains: &[Map<String, Value>],
     touched: &mut Touched,
 ) -> Result<(), SyncError> {
     let mut merge = Merge {
@@ -76,6 +97,7 @@ pub fn apply_domains(
         connection,
         kind: Kind::Domain,
         full: true,
+        admission: Admission::All,
         seen: RoaringBitmap::new(),
         members: HashMap::new(),
         interrupted: RoaringBitmap::new(),
@@ -87,10 +109,38 @@ pub fn apply_domains(
         let Some(name) = properties.get("id").and_then(Value::as_str).filter(|_| verified) else {
             continue;
         };
-        let (id, manager) = (domain_id(name), None);
+        let (id, manager, properties) = (domain_id(name), None, properties.clone());
         merge.item(Item { id, removed: None, properties, members: Vec::new(), manager })?;
     }
     merge.sweep()
+}
+
+/// Merges objects that were read by their ids, each whole; groups with all members.
+pub(super) fn apply_fetched(
+    change: &mut Transaction<'_>,
+    connection: u16,
+    fetched: &[(Kind, Item)],
+    touched: &mut Touched,
+) -> Result<(), SyncError> {
+    for kind in [Kind::Group, Kind::User, Kind::Contact] {
+        let mut merge = Merge {
+            change: &mut *change,
+            connection,
+            kind,
+            full: true,
+            admission: Admission::All,
+            seen: RoaringBitmap::new(),
+            members: HashMap::new(),
+            interrupted: RoaringBitmap::new(),
+            reread: HashMap::new(),
+            touched: &mut *touched,
+        };
+        for (_, item) in fetched.iter().filter(|(of, _)| *of == kind) {
+            merge.item(item.clone())?;
+        }
+        merge.write_members()?;
+    }
+    Ok(())
 }
 
 /// An id that stands for a domain's name: Graph gives domains none.
@@ -105,6 +155,7 @@ struct Merge<'a, 't> {
     connection: u16,
     kind: Kind,
     full: bool,
+    admission: Admission<'a>,
     /// Objects that this round has named.
     seen: RoaringBitmap,
     /// Member lists as they will be; in a full round they start empty.
@@ -125,10 +176,29 @@ impl Merge<'_, '_> {
 
     fn item(&mut self, item: Item) -> Result<(), SyncError> {
         self.touched.received += 1;
+        if !self.admits(item.id)? {
+            self.touched.seen.extend(item.removed.is_none().then_some(item.id));
+            return Ok(());
+        }
         match item.removed {
             Some(removal) => self.remove(item.id, removal),
             None => self.upsert(item),
         }
+    }
+
+    fn admits(&mut self, id: ObjectId) -> Result<bool, SyncError> {
+        if matches!(self.admission, Admission::All) {
+            return Ok(true);
+        }
+        let Some(number) = self.change.find(self.connection, id)? else { return Ok(false) };
+        let known = matches!(self.admission, Admission::Among(_))
+            || self.seen.contains(number)
+            || self.change.has_object(number)?;
+        Ok(known
+            && match self.admission {
+                Admission::All | Admission::Known => true,
+                Admission::Among(scope) | Admission::KnownAmong(scope) => scope.contains(number),
+            })
     }
 
     fn upsert(&mut self, item: Item) -> Result<(), SyncError> {
@@ -175,6 +245,9 @@ impl Merge<'_, '_> {
         }
         for member in item.members {
             let member_number = self.change.number(self.connection, member.id)?;
+            if !member.removed {
+                self.touched.ids.insert(member_number, member.id);
+            }
             let list = self.members.entry(number).or_default();
             for list in self.reread.get_mut(&item.id).into_iter().chain([list]) {
                 if member.removed {
@@ -243,7 +316,9 @@ impl Merge<'_, '_> {
 
     /// At the end of a full enumeration, what it did not name is gone.
     fn sweep(&mut self) -> Result<(), SyncError> {
-        let known = self.change.objects(self.connection, self.kind)?.into_bitmap();
+        let mut known = self.change.objects(self.connection, self.kind)?.into_bitmap();
+        // Groups of our own are none that Graph could name.
+        known -= RoaringBitmap::from_iter(self.change.connection(self.connection)?.local_groups);
         (known - &self.seen).into_iter().try_for_each(|number| self.forget(number))
     }
 
@@ -256,7 +331,9 @@ impl Merge<'_, '_> {
         }
         let mut list = self.reread.remove(&id).unwrap_or_default();
         for member in members {
-            list.insert(self.change.number(self.connection, *member)?);
+            let number = self.change.number(self.connection, *member)?;
+            self.touched.ids.insert(number, *member);
+            list.insert(number);
         }
         for member in self.change.linked(Space::Members, group)?.iter() {
             if !self.change.has_object(member)? {

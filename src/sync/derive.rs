@@ -1,31 +1,33 @@
 //! Deriving entries from the source tables: those of the objects that changed, and of
 //! those whose names or memberships changed with them. What comes out as it was costs
-//! no write.
+//! no write. How one entry is written: [`super::put`].
 
 use super::apply::Touched;
 use super::error::SyncError;
+use super::judge::{Judge, Verdict};
+use super::losses::{Losses, Totals};
 use super::names::Subject;
-use crate::directory::attribute::AttributeId;
+use super::put::Stamps;
+use crate::config::settings::ConnectionSettings;
 use crate::directory::dn::Dn;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::directory::schema;
-use crate::directory::text;
-use crate::mapping::{Mapping, Object, Properties};
+use crate::mapping::{Mapping, Object};
 use crate::replica::connection::ConnectionState;
-use crate::replica::encoding::{self, Encoded, Identity, View, values_of};
-use crate::replica::log::{Action, Change};
-use crate::replica::source::Space;
-use crate::replica::{Error, Number, Transaction};
+use crate::replica::encoding::{self, Identity};
+use crate::replica::log::Change;
+use crate::replica::source::{SourceObject, Space};
+use crate::replica::{Number, Transaction};
 use roaring::RoaringBitmap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// More objects at once than so many are not kept in memory, but read once more.
 const KEPT: u64 = 20_000;
 
 /// What deriving changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Derived {
     /// Entries that are new.
     pub added: u64,
@@ -33,43 +35,61 @@ pub struct Derived {
     pub changed: u64,
     /// Entries that are gone.
     pub removed: u64,
+    /// What is lost by that.
+    pub losses: Losses,
+    /// What was served before.
+    pub before: Totals,
+    /// What is served now.
+    pub after: Totals,
+    /// Every change, where that was asked for.
+    pub changes: Vec<Change>,
+    /// What the administrator should know.
+    pub warnings: Vec<String>,
 }
 
 /// Whose entries, by what, and when.
 pub struct Derivation<'a> {
-    /// The connection.
+    /// The connection's number.
     pub connection: u16,
+    /// Its settings.
+    pub settings: &'a ConnectionSettings,
     /// How objects become entries.
     pub mapping: &'a Mapping,
-    /// Whether groups with hidden membership are served with their members.
-    pub hidden_members: bool,
     /// The pass.
     pub pass: u64,
     /// Unix time.
     pub now: i64,
+    /// Whether [`Derived::changes`] is wanted.
+    pub keep_changes: bool,
 }
 
 pub(super) struct Deriving<'a, 't> {
     pub(super) change: &'a mut Transaction<'t>,
     pub(super) connection: u16,
     pub(super) mapping: &'a Mapping,
+    pub(super) judge: Judge<'a>,
     /// DNs known in this pass; `None` for objects without an entry.
     pub(super) names: HashMap<Number, Option<Rc<str>>>,
     /// Objects whose DN is new.
     pub(super) renamed: RoaringBitmap,
-    hidden: HashMap<Number, bool>,
-    derivation: &'a Derivation<'a>,
-    containers: Vec<(Dn, Number)>,
-    stamps: Stamps,
-    derived: Derived,
-}
-
-/// The attributes that say when an entry changed: no change by themselves.
-struct Stamps {
-    created: AttributeId,
-    changed: AttributeId,
-    when_changed: AttributeId,
-    account: AttributeId,
+    pub(super) hidden: HashMap<Number, bool>,
+    pub(super) derivation: &'a Derivation<'a>,
+    pub(super) containers: Vec<(Dn, Number)>,
+    pub(super) stamps: Stamps,
+    pub(super) derived: Derived,
+    /// What is served, as it will be.
+    pub(super) totals: Totals,
+    /// Addresses that an entry has lost, and that one has gained.
+    pub(super) lost: HashSet<Vec<u8>>,
+    pub(super) gained: HashSet<Vec<u8>>,
+    /// Groups that rules have made, by folded name.
+    pub(super) local_groups: HashMap<String, Number>,
+    /// Of local groups that changed.
+    pub(super) refilled: RoaringBitmap,
+    /// Objects that keep their present state.
+    pub(super) paused: RoaringBitmap,
+    /// Objects that this pass took out of the scope.
+    pub(super) cut: &'a RoaringBitmap,
 }
 
 /// Derives the entries that `touched` asks for; all of them when the mapping is new.
@@ -81,42 +101,47 @@ pub fn derive(
     let mut state = change.connection(derivation.connection)?;
     let fingerprint = fingerprint(derivation);
     let anew = state.mapping != fingerprint || state.structure.is_empty();
-    let id = |name: &str| {
-        schema::standard()
-            .attribute(name.as_bytes())
-            .map(|a| a.id)
-            .ok_or(Error::Damaged("the schema"))
-    };
-    let stamps = Stamps {
-        created: id("uSNCreated")?,
-        changed: id("uSNChanged")?,
-        when_changed: id("whenChanged")?,
-        account: id("sAMAccountName")?,
-    };
     let mut deriving = Deriving {
         change,
         connection: derivation.connection,
         mapping: derivation.mapping,
+        judge: Judge::new(derivation.settings),
         names: HashMap::new(),
         renamed: RoaringBitmap::new(),
         hidden: HashMap::new(),
         derivation,
         containers: Vec::new(),
-        stamps,
-        derived: Derived::default(),
+        stamps: Stamps::new()?,
+        derived: Derived { before: state.totals.clone(), ..Derived::default() },
+        totals: std::mem::take(&mut state.totals),
+        lost: HashSet::new(),
+        gained: HashSet::new(),
+        local_groups: HashMap::new(),
+        refilled: RoaringBitmap::new(),
+        paused: RoaringBitmap::new(),
+        cut: &touched.cut,
     };
     deriving.structure(&mut state, anew)?;
+    deriving.pause(&state)?;
+    let mut objects = touched.objects.clone();
+    objects |= deriving.local_groups(&mut state)?;
+    if deriving.judge.asks_chains {
+        objects |= deriving.below(&objects)?;
+    }
     if anew {
-        let mut all = touched.objects.clone();
         for kind in Kind::ALL {
-            all |= deriving.change.objects(derivation.connection, kind)?.into_bitmap();
+            objects |= deriving.change.objects(derivation.connection, kind)?.into_bitmap();
         }
-        deriving.objects(&all, None)?;
+        deriving.objects(&objects, None)?;
         state.mapping = fingerprint;
     } else {
-        deriving.objects(&touched.objects, Some(&touched.neighbours))?;
+        deriving.objects(&objects, Some(&touched.neighbours))?;
     }
-    let derived = deriving.derived;
+    let lost = deriving.lost.difference(&deriving.gained).count();
+    deriving.derived.losses.addresses = u64::try_from(lost).unwrap_or(u64::MAX);
+    state.totals = deriving.totals;
+    let mut derived = deriving.derived;
+    derived.after.clone_from(&state.totals);
     change.put_connection(derivation.connection, &state)?;
     Ok(derived)
 }
@@ -125,10 +150,11 @@ pub fn derive(
 pub(super) fn fingerprint(derivation: &Derivation<'_>) -> String {
     let schema: Vec<_> = schema::standard().attributes().iter().map(|a| a.name).collect();
     let schema = text_digest(&schema.join(" "));
+    let judge = text_digest(&Judge::new(derivation.settings).fingerprint());
     format!(
-        "{}\nhidden members {}\nschema {schema}",
+        "{}\nhidden members {}\nschema {schema}\nrules {judge}",
         derivation.mapping.fingerprint(),
-        derivation.hidden_members
+        derivation.settings.sync.hidden_members
     )
 }
 
@@ -168,247 +194,187 @@ impl Deriving<'_, '_> {
         Ok(())
     }
 
+    /// Everybody who is in one of these groups, over any number of steps.
+    fn below(&mut self, groups: &RoaringBitmap) -> Result<RoaringBitmap, SyncError> {
+        let mut seen = RoaringBitmap::new();
+        let mut open: Vec<Number> = groups.iter().collect();
+        while let Some(group) = open.pop() {
+            for member in self.change.linked(Space::Members, group)?.iter() {
+                if seen.insert(member) {
+                    open.push(member);
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Notes the objects that keep their present state, unless the tree no longer has the
+    /// place they stand in.
+    fn pause(&mut self, state: &ConnectionState) -> Result<(), SyncError> {
+        let ids = state.paused_objects.keys().filter_map(|id| id.parse::<ObjectId>().ok());
+        for id in ids {
+            let Some(number) = self.change.find(self.connection, id)? else { continue };
+            let place = self.change.name_of(number)?.and_then(|dn| Dn::parse(&dn).ok());
+            let place = place.and_then(|dn| dn.parent()).map(|parent| parent.key());
+            if place.is_some_and(|place| self.containers.iter().any(|(dn, _)| dn.key() == place)) {
+                self.paused.insert(number);
+            }
+        }
+        Ok(())
+    }
+
     /// `neighbours`: whose neighbours change with them; `None` where all are touched.
+    ///
+    /// In rounds: a name or a verdict that changes concerns members, groups, managers and
+    /// reports, and theirs may change with it.
     fn objects(
         &mut self,
         touched: &RoaringBitmap,
         neighbours: Option<&RoaringBitmap>,
     ) -> Result<(), SyncError> {
-        let mut subjects = Vec::new();
+        let mut subjects: Vec<Subject> = Vec::new();
+        let mut done = self.paused.clone();
+        let mut open = touched - &done;
         let mut around = neighbours.cloned().unwrap_or_default();
-        let keep = touched.len() <= KEPT;
-        for number in touched {
+        while !open.is_empty() {
+            done |= &open;
+            let keep = open.len() <= KEPT;
+            let (mut round, removed) = self.round(&open, keep)?;
+            around |= &removed;
+            around |= std::mem::take(&mut self.renamed);
+            let refilled = std::mem::take(&mut self.refilled);
+            let mut next = RoaringBitmap::new();
+            if neighbours.is_some() {
+                for number in &around {
+                    for space in [Space::Members, Space::Groups, Space::Reports] {
+                        next.extend(self.change.linked(space, number)?.iter());
+                    }
+                }
+                let changed = round.iter().filter(|subject| around.contains(subject.number));
+                next.extend(changed.filter_map(|subject| subject.manager));
+            }
+            next |= refilled;
+            next -= &done;
+            around.clear();
+            subjects.append(&mut round);
+            open = next;
+        }
+        subjects.sort_by_key(|subject| subject.number);
+        subjects.iter().try_for_each(|subject| self.put(subject))
+    }
+
+    /// Decides who of these is served and gives those their names; removes the others.
+    /// Gives the subjects, and who was removed.
+    fn round(
+        &mut self,
+        numbers: &RoaringBitmap,
+        keep: bool,
+    ) -> Result<(Vec<Subject>, RoaringBitmap), SyncError> {
+        let mut removed = RoaringBitmap::new();
+        let (mut subjects, mut later) = (Vec::new(), Vec::new());
+        for number in numbers {
             match self.change.object(number)? {
                 Some(object) if object.connection == self.connection => {
-                    subjects.push(self.subject(number, object, keep));
+                    // Rules that ask for groups need the names of these.
+                    if self.judge.asks_groups && object.kind != Kind::Group {
+                        later.push(number);
+                    } else {
+                        self.look_at(number, object, keep, &mut subjects, &mut removed)?;
+                    }
                 }
                 Some(_) => {}
                 None => {
-                    if self.remove(number)? {
-                        around.insert(number);
+                    if self.remove(number, "")? {
+                        removed.insert(number);
                     }
                 }
             }
         }
         self.assign(&mut subjects)?;
-        let mut also = RoaringBitmap::new();
-        if neighbours.is_some() {
-            around |= &self.renamed;
-            for number in &around {
-                for space in [Space::Members, Space::Groups, Space::Reports] {
-                    also.extend(self.change.linked(space, number)?.iter());
+        if !later.is_empty() {
+            let mut others = Vec::new();
+            for number in later {
+                if let Some(object) = self.change.object(number)? {
+                    self.look_at(number, object, keep, &mut others, &mut removed)?;
                 }
             }
-            let changed = subjects.iter().filter(|subject| around.contains(subject.number));
-            also.extend(changed.filter_map(|subject| subject.manager));
-            also -= touched;
+            self.assign(&mut others)?;
+            subjects.append(&mut others);
         }
-        let mut more = Vec::new();
-        let keep = also.len() <= KEPT;
-        for number in &also {
-            if let Some(object) = self.change.object(number)? {
-                more.push(self.subject(number, object, keep));
-            }
-        }
-        self.assign(&mut more)?;
-        subjects.append(&mut more);
-        subjects.sort_by_key(|subject| subject.number);
-        subjects.iter().try_for_each(|subject| self.put(subject))
+        Ok((subjects, removed))
     }
 
-    fn remove(&mut self, number: Number) -> Result<bool, SyncError> {
-        let Some(stored) = self.change.stored(number)? else { return Ok(false) };
-        let (dn, object) = match View::new(&stored) {
-            Some(view) => (view.dn().to_owned(), view.identity().object),
-            None => return Err(Error::Damaged("an entry").into()),
-        };
-        if let Some(account) = self.old_account(number)? {
-            self.change.release_account(self.connection, &text::fold(&account), number)?;
-        }
-        self.change.remove_entry(number)?;
-        self.names.insert(number, None);
-        self.derived.removed += 1;
-        self.log(number, object, Action::Removed, dn)?;
-        Ok(true)
-    }
-
-    fn put(&mut self, subject: &Subject) -> Result<(), SyncError> {
-        let number = subject.number;
-        let before = self.change.stored(number)?;
-        let stamps = before.as_deref().and_then(|octets| self.old_stamps(octets));
-        let next = self.change.next_change();
-        let (created, changed, changed_at) = stamps.unwrap_or((next, next, self.derivation.now));
-        let links = Links {
-            members: self.served_members(number, subject)?,
-            member_of: self.served_groups(number)?,
-            manager: match subject.manager {
-                Some(manager) => self.dn_of(manager)?,
-                None => None,
-            },
-            reports: self.dns_of(Space::Reports, number)?,
-        };
-        let again;
-        let properties = match &subject.properties {
-            Some(properties) => properties,
-            None => {
-                let object = self.change.object(number)?;
-                again = object.ok_or(Error::Damaged("an object is missing"))?.properties;
-                &again
-            }
-        };
-        let facts = (subject, properties, &links);
-        let mut encoded = self.encode(facts, created, changed, changed_at);
-        let action = if before.is_none() { Action::Added } else { Action::Changed };
-        if action == Action::Changed {
-            if !self.change.differs(number, &encoded)? {
-                return Ok(());
-            }
-            encoded = self.encode(facts, created, next, self.derivation.now);
-        }
-        self.change.put_entry(number, &encoded)?;
-        match action {
-            Action::Added => self.derived.added += 1,
-            _ => self.derived.changed += 1,
-        }
-        let dn = self.dn_text(subject.kind, &subject.name);
-        self.log(number, subject.id, action, dn)
-    }
-
-    fn encode(
-        &self,
-        (subject, properties, links): (&Subject, &Properties, &Links),
-        created: u64,
-        changed: u64,
-        changed_at: i64,
-    ) -> Encoded {
-        let entry = self.mapping.entry(&Object {
-            kind: subject.kind,
-            id: subject.id,
-            properties,
-            name: &subject.name,
-            account: subject.account.as_deref(),
-            members: &links.members.iter().map(|dn| &**dn).collect::<Vec<_>>(),
-            member_of: &links.member_of.iter().map(|dn| &**dn).collect::<Vec<_>>(),
-            manager: links.manager.as_deref(),
-            direct_reports: &links.reports.iter().map(|dn| &**dn).collect::<Vec<_>>(),
-            created,
-            changed,
-            changed_at,
-        });
-        let container = self.mapping.container(subject.kind);
-        let parent = self
-            .containers
-            .iter()
-            .find(|(dn, _)| *dn == container)
-            .map_or(Number::MAX, |(_, n)| *n);
-        let identity = Identity {
-            kind: Some(subject.kind),
-            connection: self.connection,
-            parent,
-            object: subject.id,
-        };
-        encoding::encode(&entry, &identity, schema::standard())
-    }
-
-    fn served_members(
+    fn look_at(
         &mut self,
         number: Number,
-        subject: &Subject,
-    ) -> Result<Vec<Rc<str>>, SyncError> {
-        if subject.kind != Kind::Group || self.hides_members(number)? {
-            return Ok(Vec::new());
-        }
-        self.dns_of(Space::Members, number)
-    }
-
-    fn served_groups(&mut self, number: Number) -> Result<Vec<Rc<str>>, SyncError> {
-        let mut out = Vec::new();
-        for group in self.change.linked(Space::Groups, number)?.iter() {
-            if !self.hides_members(group)? {
-                out.extend(self.dn_of(group)?);
-            }
-        }
-        Ok(out)
-    }
-
-    fn hides_members(&mut self, group: Number) -> Result<bool, SyncError> {
-        if self.derivation.hidden_members {
-            return Ok(false);
-        }
-        if let Some(hides) = self.hidden.get(&group) {
-            return Ok(*hides);
-        }
-        let object = self.change.object(group)?;
-        let visibility =
-            object.as_ref().and_then(|o| o.properties.get("visibility")).and_then(|v| v.as_str());
-        let hides = visibility.is_some_and(|v| v.eq_ignore_ascii_case("HiddenMembership"));
-        self.hidden.insert(group, hides);
-        Ok(hides)
-    }
-
-    fn dns_of(&mut self, space: Space, number: Number) -> Result<Vec<Rc<str>>, SyncError> {
-        let mut out = Vec::new();
-        for other in self.change.linked(space, number)?.iter() {
-            out.extend(self.dn_of(other)?);
-        }
-        Ok(out)
-    }
-
-    /// The DN of an object that is live and in scope.
-    fn dn_of(&mut self, number: Number) -> Result<Option<Rc<str>>, SyncError> {
-        if let Some(known) = self.names.get(&number) {
-            return Ok(known.clone());
-        }
-        let found: Option<Rc<str>> = self.change.name_of(number)?.map(Rc::from);
-        self.names.insert(number, found.clone());
-        Ok(found)
-    }
-
-    pub(super) fn release_name(&mut self, dn: &str, number: Number) -> Result<(), SyncError> {
-        let key = Dn::parse(dn).map_err(|_| Error::Damaged("an entry's name"))?.key();
-        Ok(self.change.release_name(&key, number)?)
-    }
-
-    pub(super) fn old_account(&self, number: Number) -> Result<Option<String>, SyncError> {
-        let stored = self.change.stored(number)?;
-        Ok(stored.as_deref().and_then(|octets| first_value(octets, self.stamps.account)))
-    }
-
-    fn old_stamps(&self, octets: &[u8]) -> Option<(u64, u64, i64)> {
-        let number = |id| first_value(octets, id)?.parse().ok();
-        let when = first_value(octets, self.stamps.when_changed)?;
-        let micros = crate::directory::attribute::generalized_time(when.as_bytes())?;
-        Some((number(self.stamps.created)?, number(self.stamps.changed)?, micros / 1_000_000))
-    }
-
-    fn log(
-        &mut self,
-        number: Number,
-        object: ObjectId,
-        action: Action,
-        dn: String,
+        object: SourceObject,
+        keep: bool,
+        subjects: &mut Vec<Subject>,
+        removed: &mut RoaringBitmap,
     ) -> Result<(), SyncError> {
-        let (pass, time) = (self.derivation.pass, self.derivation.now);
-        Ok(self.change.log_change(&Change {
-            number,
-            object: object.to_string(),
-            action,
-            dn,
-            pass,
-            time,
-        })?)
+        let verdict = self.verdict(number, &object)?;
+        self.fill_local_groups(number, &verdict)?;
+        self.change.set_left_out(number, verdict.left_out.as_deref())?;
+        match verdict.left_out {
+            None => subjects.push(self.subject(number, object, keep)),
+            Some(why) => {
+                if self.remove(number, &why)? {
+                    removed.insert(number);
+                }
+                self.names.insert(number, None);
+            }
+        }
+        Ok(())
     }
-}
 
-struct Links {
-    members: Vec<Rc<str>>,
-    member_of: Vec<Rc<str>>,
-    manager: Option<Rc<str>>,
-    reports: Vec<Rc<str>>,
-}
+    fn verdict(&mut self, number: Number, object: &SourceObject) -> Result<Verdict, SyncError> {
+        if self.local_groups.values().any(|group| *group == number) {
+            return Ok(Verdict::default());
+        }
+        if let Some(switch) = self.judge.switched_off(object.kind, &object.properties) {
+            return Ok(Verdict { left_out: Some(switch), groups: Vec::new() });
+        }
+        if object.kind == Kind::Domain || !self.judge.has_rules() {
+            return Ok(Verdict::default());
+        }
+        let member_of =
+            if self.judge.asks_groups { self.served_groups(number)? } else { Vec::new() };
+        let above = if self.judge.asks_chains { self.above(number)? } else { HashSet::new() };
+        let name = self.mapping.wanted_name(object.kind, object.id, &object.properties);
+        let account = self.mapping.wanted_account(object.kind, object.id, &object.properties);
+        let entry = self.mapping.entry(&Object {
+            kind: object.kind,
+            id: object.id,
+            properties: &object.properties,
+            name: &name,
+            account: account.as_deref(),
+            members: &[],
+            member_of: &member_of.iter().map(|dn| &**dn).collect::<Vec<_>>(),
+            manager: None,
+            direct_reports: &[],
+            created: 0,
+            changed: 0,
+            changed_at: 0,
+        });
+        Ok(self.judge.verdict(&entry, &|key| above.contains(key)))
+    }
 
-fn first_value(octets: &[u8], id: AttributeId) -> Option<String> {
-    let tlv = View::new(octets)?.slot(id)?.tlv?;
-    let value = values_of(tlv).next()?;
-    String::from_utf8(value.to_vec()).ok()
+    /// The keys of the names of all groups over an object.
+    fn above(&mut self, number: Number) -> Result<HashSet<Vec<u8>>, SyncError> {
+        let (mut keys, mut seen, mut open) = (HashSet::new(), RoaringBitmap::new(), vec![number]);
+        while let Some(number) = open.pop() {
+            for group in self.change.linked(Space::Groups, number)?.iter() {
+                if !seen.insert(group) {
+                    continue;
+                }
+                if let Some(dn) = self.dn_of(group)?
+                    && let Ok(dn) = Dn::parse(&dn)
+                {
+                    keys.insert(dn.key().as_bytes().to_vec());
+                    open.push(group);
+                }
+            }
+        }
+        Ok(keys)
+    }
 }

@@ -1,5 +1,6 @@
 //! Why a pass failed, and when to try again. What is published stays as it was.
 
+use crate::directory::ids::ObjectId;
 use crate::graph::{GraphError, Retry};
 use crate::replica;
 use std::time::Duration;
@@ -38,6 +39,17 @@ pub enum SyncError {
         /// The tenant that answered now.
         found: String,
     },
+    /// Graph names an object, and does not have it.
+    #[error(
+        "Graph tells of the object {0} and does not find it yet; nothing was changed, the pass is tried again soon"
+    )]
+    Lagging(ObjectId),
+    /// The groups of the scope are not what they are said to be.
+    #[error("[connection.scope] groups: {0}")]
+    Scope(String),
+    /// The connection was given up.
+    #[error("{0} is disconnected; `entraldap resume {0}` connects it again")]
+    Disconnected(String),
     /// A task of ours ended early.
     #[error("the pass was cut short: {0}")]
     Cut(String),
@@ -63,7 +75,9 @@ impl SyncError {
                 Retry::Never => Again::WhenDue,
                 Retry::Restart | Retry::RestartRound => Again::Soon,
             },
-            SyncError::OtherTenant { .. } => Again::WhenDue,
+            SyncError::OtherTenant { .. } | SyncError::Scope(_) | SyncError::Disconnected(_) => {
+                Again::WhenDue
+            }
             _ => Again::Soon,
         }
     }

@@ -47,6 +47,8 @@ pub struct Stream<'a> {
     pub kind: Kind,
     /// Graph's root, as configured.
     pub endpoint: &'a str,
+    /// Whether pages may be staged in the replica.
+    pub durable: bool,
     /// Progress goes here.
     pub status: &'a watch::Sender<Status>,
 }
@@ -154,7 +156,20 @@ impl Stream<'_> {
     pub async fn gather(&self, full: bool) -> Result<Gathered, SyncError> {
         // Links of another endpoint lead elsewhere: they are left, and all is read anew.
         let select = format!("{} {}", Graph::select_fingerprint(self.kind), self.endpoint);
-        let mut gathering = self.resume(&select, full)?;
+        let gathering = self.resume(&select, full)?;
+        self.follow(gathering).await
+    }
+
+    /// Goes on with what changed since a complete round that is in memory.
+    pub async fn go_on(&self, round: Gathered) -> Result<Gathered, SyncError> {
+        let Ok(next) = round.delta.parse::<Position>() else { return Ok(round) };
+        let mut gathering = Gathering::new(self.graph.start(self.kind), round.full, round.select);
+        gathering.enumerated = Some(round.enumerated);
+        (gathering.pages, gathering.skipped, gathering.next) = (round.pages, round.skipped, next);
+        self.follow(gathering).await
+    }
+
+    async fn follow(&self, mut gathering: Gathering) -> Result<Gathered, SyncError> {
         let mut restarts = 0;
         loop {
             let page = match self.graph.page_raw(&gathering.next).await {
@@ -223,6 +238,7 @@ impl Stream<'_> {
         let Some((_, state)) = state else { return Ok(fresh()) };
         let read = |text: &str| text.parse::<Position>().ok().filter(|at| at.kind() == self.kind);
         if let Some(round) = state.round(self.kind)
+            && self.durable
             && round.select == select
             && (round.full || !full)
             && let Some(start) = read(&round.start)
@@ -255,15 +271,17 @@ impl Stream<'_> {
 
     async fn restart(&self, old: Gathering, full: bool) -> Result<Gathering, SyncError> {
         let (connection, kind) = (self.connection, self.kind);
-        self.write(move |change| {
-            let mut state = change.connection(connection)?;
-            if state.rounds.remove(kind.plural()).is_some() {
-                change.unstage(connection, kind)?;
-                change.put_connection(connection, &state)?;
-            }
-            Ok(())
-        })
-        .await?;
+        if self.durable {
+            self.write(move |change| {
+                let mut state = change.connection(connection)?;
+                if state.rounds.remove(kind.plural()).is_some() {
+                    change.unstage(connection, kind)?;
+                    change.put_connection(connection, &state)?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
         self.status.send_modify(|status| {
             status.received.remove(kind.plural());
         });
@@ -277,7 +295,8 @@ impl Stream<'_> {
         gathering: &mut Gathering,
         delta: Option<String>,
     ) -> Result<(), SyncError> {
-        if gathering.pages.is_empty() || !(gathering.full || gathering.is_due()) {
+        let is_due = self.durable && (gathering.full || gathering.is_due());
+        if gathering.pages.is_empty() || !is_due {
             return Ok(());
         }
         let next = if delta.is_some() { None } else { Some(gathering.next.to_text()) };

@@ -6,17 +6,26 @@
 //! says when. What a pass did is a [`PassRecord`].
 
 pub mod apply;
+pub mod buttons;
 mod carrier;
+pub mod commit;
 pub mod derive;
 pub mod engine;
 pub mod error;
 pub mod gather;
+mod haul;
+pub mod judge;
+mod local_groups;
+pub mod losses;
 mod names;
+mod put;
 mod rereads;
 pub mod schedule;
+mod scope;
 pub mod status;
 
 pub use crate::replica::log::PassRecord;
+pub use commit::Preview;
 pub use engine::Engine;
 pub use error::{Again, SyncError};
 pub use schedule::{Command, Handle};

@@ -31,6 +31,7 @@ pub(super) fn wanted(
     connection: u16,
     round: &Gathered,
     hidden_members: bool,
+    scoped: bool,
 ) -> Result<Vec<ObjectId>, SyncError> {
     let mut stories: HashMap<ObjectId, Story> = HashMap::new();
     let mut order = Vec::new();
@@ -67,7 +68,9 @@ pub(super) fn wanted(
                 Some(number) => !snapshot.linked(Space::Members, number)?.is_empty(),
                 None => false,
             };
-            if story.back || emptied || (story.late && !is_known) {
+            // Where the scope is cut, unknown groups are out of it, or read whole anyway.
+            let is_new = story.late && !is_known && (round.full || !scoped);
+            if (story.back && (is_known || !scoped)) || emptied || is_new {
                 wanted.push(id);
             }
         }

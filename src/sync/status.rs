@@ -1,6 +1,7 @@
 //! What a connection's sync is doing, for `status`, progress bars and metrics.
 
 use super::PassRecord;
+use crate::replica::connection::Held;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,14 @@ pub struct Status {
     pub failures: u32,
     /// Unix time at which the next pass starts.
     pub next: Option<i64>,
+    /// The pass that waits for a person.
+    pub held: Option<Held>,
+    /// Whether passes do not run by themselves.
+    pub paused: bool,
+    /// Whether it was given up.
+    pub disconnected: bool,
+    /// Object ids of objects that keep their present state.
+    pub paused_objects: Vec<String>,
 }
 
 /// The phases of a pass.

@@ -212,8 +212,10 @@ async fn a_schedule_runs_passes_and_answers_who_asks() {
     use entraldap::sync::schedule::Schedule;
     let world = World::new(Tenant::generate(19, 40)).await;
     let graph = entraldap::graph::Graph::new(&world.connection).unwrap();
+    let settings = entraldap::config::settings::ReplicaSettings::default();
     let engine =
-        entraldap::sync::Engine::new(&world.connection, 10, graph, world.writer().clone()).unwrap();
+        entraldap::sync::Engine::new(&world.connection, &settings, graph, world.writer().clone())
+            .unwrap();
     let sync = SyncSettings { interval: Duration::from_secs(3600), ..SyncSettings::default() };
     let (schedule, handle) = Schedule::new("contoso", engine, &sync);
     let stop = tokio_util::sync::CancellationToken::new();

@@ -104,7 +104,13 @@ fn empty() -> Writer {
     // The file stays as long as it is open; its name need not.
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("replica.redb");
-    replica::open(&ReplicaSettings { path, cache: 1 << 24, history: 1 }).unwrap()
+    replica::open(&ReplicaSettings {
+        path,
+        cache: 1 << 24,
+        history: 1,
+        ..ReplicaSettings::default()
+    })
+    .unwrap()
 }
 
 fn configure(t: &mut Transaction<'_>, structure: Vec<Number>) -> Result<(), replica::Error> {

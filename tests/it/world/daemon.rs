@@ -46,6 +46,7 @@ impl Place {
              client_secret = {{ env = \"SIMULATED_SECRET\" }}\n\
              [connection.graph]\nauthority = \"{authority}\"\nendpoint = \"{endpoint}\"\n\
              requests_per_second = 1000\n\
+             [connection.guard]\nenabled = false\n\
              [connection.sync]\ninterval = \"{interval}\"\n",
             replica = place.replica().display(),
             socket = place.folder.path().join("admin.sock").display(),

@@ -6,7 +6,8 @@ pub mod index;
 
 use entraldap::config::Secret;
 use entraldap::config::settings::{
-    ConnectionSettings, GraphSettings, ReplicaSettings, SecretSource, SyncSettings, TreeSettings,
+    ConnectionSettings, GraphSettings, GuardSettings, IncludeSettings, ReplicaSettings,
+    ScopeSettings, SecretSource, SyncSettings, TreeSettings,
 };
 use entraldap::directory::dn::Dn;
 use entraldap::graph::Graph;
@@ -52,6 +53,12 @@ pub fn connection(simulator: &Simulator) -> ConnectionSettings {
         client_secret: SecretSource::Value(Secret::new(options.client_secret.clone())),
         graph,
         sync: SyncSettings::default(),
+        include: IncludeSettings::default(),
+        scope: ScopeSettings::default(),
+        rules: Vec::new(),
+        // Tests of other things may lose as much as they like.
+        guard: GuardSettings { enabled: false, ..GuardSettings::default() },
+        local: None,
         tree: TreeSettings::default(),
     }
 }
@@ -92,12 +99,16 @@ impl World {
         let settings = ReplicaSettings { path: self.path(), ..ReplicaSettings::default() };
         let writer = replica::open(&settings).unwrap();
         let graph = Graph::new(&self.connection).unwrap();
-        let engine = Engine::new(&self.connection, 100, graph, writer.clone()).unwrap();
+        let engine = Engine::new(&self.connection, &settings, graph, writer.clone()).unwrap();
         self.engine = Some((engine, writer));
     }
 
     pub fn writer(&self) -> &Writer {
         &self.engine.as_ref().unwrap().1
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine.as_ref().unwrap().0
     }
 
     pub async fn try_pass(&self, full: bool) -> Result<PassRecord, (PassRecord, SyncError)> {

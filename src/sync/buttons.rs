@@ -1,0 +1,158 @@
+//! What a person may tell a connection: to let a held pass through or not, to rest, to
+//! go on, to end.
+
+use super::carrier;
+use super::engine::{Engine, unix_ms};
+use super::error::SyncError;
+use crate::directory::ids::ObjectId;
+use crate::directory::kind::Kind;
+use crate::replica::connection::{ConnectionState, Totals};
+use crate::replica::source::Space;
+use crate::replica::{self, Transaction, Writer};
+
+impl Engine {
+    /// Lets the held pass through: as much may vanish as was told. Gives whether one is
+    /// held.
+    pub async fn approve(&self) -> Result<bool, SyncError> {
+        self.change_state(|state| {
+            let losses = state.held.as_ref().map(|held| held.losses.clone());
+            let is_held = losses.is_some();
+            state.approved = losses.or(state.approved.take());
+            is_held
+        })
+        .await
+    }
+
+    /// Does not believe the held pass: what Graph says now is asked from the beginning.
+    /// Gives whether one is held.
+    pub async fn reject(&self) -> Result<bool, SyncError> {
+        self.change_state(|state| {
+            state.approved = None;
+            match &mut state.held {
+                Some(held) => {
+                    held.rejected = true;
+                    true
+                }
+                None => false,
+            }
+        })
+        .await
+    }
+
+    /// Passes no longer run by themselves, or do again.
+    pub async fn set_paused(&self, paused: bool) -> Result<(), SyncError> {
+        self.change_state(move |state| {
+            state.paused = paused;
+            state.disconnected &= paused;
+        })
+        .await
+    }
+
+    /// An object keeps its present state, or no longer. Gives whether that is new.
+    pub async fn set_object_paused(&self, id: ObjectId, paused: bool) -> Result<bool, SyncError> {
+        let connection = self.connection;
+        let done = carrier::write(&self.writer, move |change| -> Result<bool, replica::Error> {
+            let mut state = change.connection(connection)?;
+            let (object, id, now) = (id, id.to_string(), unix_ms() / 1000);
+            let done = match paused {
+                true => !state.paused_objects.contains_key(&id),
+                false => state.paused_objects.remove(&id).is_some(),
+            };
+            if paused {
+                state.paused_objects.entry(id).or_insert(now);
+            } else if done {
+                // What was missed meanwhile is found by looking once more.
+                state.touched.extend(change.find(connection, object)?);
+            }
+            change.put_connection(connection, &state)?;
+            Ok(done)
+        })
+        .await?;
+        self.report_state();
+        Ok(done)
+    }
+
+    /// Gives the connection up: no pass runs any more. Its data stays and is served, or
+    /// goes, and then nothing below its base can be answered.
+    pub async fn disconnect(&self, delete: bool) -> Result<(), SyncError> {
+        let (connection, now) = (self.connection, unix_ms() / 1000);
+        carrier::write(&self.writer, move |change| -> Result<(), SyncError> {
+            if delete {
+                wipe(change, connection, now)?;
+            }
+            let mut state = change.connection(connection)?;
+            (state.disconnected, state.paused) = (true, true);
+            change.put_connection(connection, &state)?;
+            Ok(())
+        })
+        .await?;
+        self.report_state();
+        Ok(())
+    }
+
+    async fn change_state<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut ConnectionState) -> T + Send + 'static,
+    ) -> Result<T, SyncError> {
+        let connection = self.connection;
+        let done = carrier::write(&self.writer, move |change| -> Result<T, replica::Error> {
+            let mut state = change.connection(connection)?;
+            let done = work(&mut state);
+            change.put_connection(connection, &state)?;
+            Ok(done)
+        })
+        .await?;
+        self.report_state();
+        Ok(done)
+    }
+}
+
+/// Gives up a connection that the configuration no longer has; its data goes. Gives
+/// whether the file knows it.
+pub fn forget(writer: &Writer, name: &str) -> Result<bool, SyncError> {
+    writer.write(|change| -> Result<bool, SyncError> {
+        for number in change.connection_numbers()? {
+            if change.connection(number)?.name == name {
+                wipe(change, number, unix_ms() / 1000)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    })
+}
+
+/// Removes everything that came by a connection.
+fn wipe(change: &mut Transaction<'_>, connection: u16, now: i64) -> Result<(), SyncError> {
+    let state = change.connection(connection)?;
+    for kind in Kind::ALL {
+        for number in change.objects(connection, kind)?.into_bitmap() {
+            for member in change.linked(Space::Members, number)?.iter() {
+                change.set_member(number, member, false)?;
+            }
+            change.remove_object(number)?;
+            change.set_left_out(number, None)?;
+            change.remove_entry(number)?;
+            change.anonymise_changes_of(number)?;
+        }
+        change.unstage(connection, kind)?;
+    }
+    for number in change.entries_of(connection)? {
+        change.remove_entry(number)?;
+        change.anonymise_changes_of(number)?;
+    }
+    change.release_accounts(connection)?;
+    change.put_connection(
+        connection,
+        &ConnectionState {
+            name: state.name,
+            base: state.base,
+            configured: state.configured,
+            last_success: None,
+            totals: Totals::default(),
+            disconnected: true,
+            ..ConnectionState::default()
+        },
+    )?;
+    tracing::info!(connection, now, "all data of the connection was removed");
+    Ok(())
+}

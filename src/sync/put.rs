@@ -1,0 +1,339 @@
+//! Writing one derived entry, or removing one, and counting what is lost by that.
+
+use super::derive::Deriving;
+use super::error::SyncError;
+use super::names::Subject;
+use crate::directory::attribute::AttributeId;
+use crate::directory::dn::Dn;
+use crate::directory::ids::ObjectId;
+use crate::directory::kind::Kind;
+use crate::directory::schema;
+use crate::directory::text;
+use crate::mapping::{Object, Properties};
+use crate::replica::encoding::{self, Encoded, Identity, View, values_of};
+use crate::replica::log::{Action, AttributeChange, Change};
+use crate::replica::source::Space;
+use crate::replica::{Error, Number};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// Attributes that deriving looks at.
+pub(super) struct Stamps {
+    created: AttributeId,
+    changed: AttributeId,
+    when_changed: AttributeId,
+    modified: AttributeId,
+    account: AttributeId,
+    member: AttributeId,
+    addresses: [AttributeId; 2],
+}
+
+impl Stamps {
+    pub(super) fn new() -> Result<Self, SyncError> {
+        let id = |name: &str| {
+            let found = schema::standard().attribute(name.as_bytes());
+            found.map(|found| found.id).ok_or(Error::Damaged("the schema"))
+        };
+        Ok(Stamps {
+            created: id("uSNCreated")?,
+            changed: id("uSNChanged")?,
+            when_changed: id("whenChanged")?,
+            modified: id("modifyTimestamp")?,
+            account: id("sAMAccountName")?,
+            member: id("member")?,
+            addresses: [id("mail")?, id("mailLocalAddress")?],
+        })
+    }
+
+    /// The attributes that say when an entry changed: no change by themselves.
+    fn bookkeeping(&self) -> [AttributeId; 4] {
+        [self.created, self.changed, self.when_changed, self.modified]
+    }
+}
+
+/// Why an entry is gone whose object Graph still has.
+const LEFT_SCOPE: &str = "out of scope: in none of the groups of [connection.scope]";
+
+/// What of a stored entry is counted.
+#[derive(Default)]
+struct Counted {
+    kind: Option<Kind>,
+    addresses: HashSet<Vec<u8>>,
+    has_members: bool,
+}
+
+impl Deriving<'_, '_> {
+    /// Removes the entry of an object; the flag tells whether there was one.
+    pub(super) fn remove(&mut self, number: Number, why: &str) -> Result<bool, SyncError> {
+        let Some(stored) = self.change.stored(number)? else {
+            // Nothing of whom is not in scope is kept, nor was before.
+            if self.cut.contains(number) {
+                self.change.anonymise_changes_of(number)?;
+            }
+            return Ok(false);
+        };
+        let (dn, identity) = match View::new(&stored) {
+            Some(view) => (view.dn().to_owned(), view.identity()),
+            None => return Err(Error::Damaged("an entry").into()),
+        };
+        if let Some(account) = self.old_account(number)? {
+            self.change.release_account(self.connection, &text::fold(&account), number)?;
+        }
+        let counted = counted(&stored, &self.stamps);
+        self.count(Some(&counted), None);
+        self.change.remove_entry(number)?;
+        self.names.insert(number, None);
+        self.derived.removed += 1;
+        if let Some(kind) = identity.kind {
+            *self.derived.losses.entries.entry(kind.plural().to_owned()).or_default() += 1;
+        }
+        let is_cut = self.cut.contains(number);
+        let why = if is_cut && why.is_empty() { LEFT_SCOPE } else { why };
+        if is_cut {
+            self.change.set_left_out(number, Some(LEFT_SCOPE))?;
+        }
+        self.log(number, identity.object, Action::Removed, dn, Vec::new(), why)?;
+        // A dry run may name who would be removed; what stays behind may not.
+        if is_cut {
+            self.change.anonymise_changes_of(number)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn put(&mut self, subject: &Subject) -> Result<(), SyncError> {
+        let number = subject.number;
+        let before = self.change.stored(number)?;
+        let stamps = before.as_deref().and_then(|octets| self.old_stamps(octets));
+        let next = self.change.next_change();
+        let (created, changed, changed_at) = stamps.unwrap_or((next, next, self.derivation.now));
+        let links = Links {
+            members: self.served_members(number, subject)?,
+            member_of: self.served_groups(number)?,
+            manager: match subject.manager {
+                Some(manager) => self.dn_of(manager)?,
+                None => None,
+            },
+            reports: self.dns_of(Space::Reports, number)?,
+        };
+        let again;
+        let properties = match &subject.properties {
+            Some(properties) => properties,
+            None => {
+                let object = self.change.object(number)?;
+                again = object.ok_or(Error::Damaged("an object is missing"))?.properties;
+                &again
+            }
+        };
+        let facts = (subject, properties, &links);
+        let mut encoded = self.encode(facts, created, changed, changed_at);
+        let action = if before.is_none() { Action::Added } else { Action::Changed };
+        if action == Action::Changed {
+            if !self.change.differs(number, &encoded)? {
+                return Ok(());
+            }
+            encoded = self.encode(facts, created, next, self.derivation.now);
+        }
+        let attributes = match action {
+            Action::Changed => {
+                self.change.difference(number, &encoded, &self.stamps.bookkeeping())?
+            }
+            _ => Vec::new(),
+        };
+        let old = before.as_ref().map(|stored| counted(stored, &self.stamps));
+        let new = counted(&encoded.entry, &self.stamps);
+        self.count(old.as_ref(), Some(&new));
+        self.change.put_entry(number, &encoded)?;
+        match action {
+            Action::Added => self.derived.added += 1,
+            _ => self.derived.changed += 1,
+        }
+        let dn = self.dn_text(subject.kind, &subject.name);
+        self.log(number, subject.id, action, dn, attributes, "")
+    }
+
+    /// Keeps count of what is served, and of what is lost.
+    fn count(&mut self, old: Option<&Counted>, new: Option<&Counted>) {
+        let stays = new.is_some();
+        if let Some(kind) = old.and_then(|old| old.kind) {
+            let served = self.totals.entries.entry(kind.plural().to_owned()).or_default();
+            *served = served.saturating_sub(1);
+        }
+        if let Some(kind) = new.and_then(|new| new.kind) {
+            *self.totals.entries.entry(kind.plural().to_owned()).or_default() += 1;
+        }
+        let none = Counted::default();
+        let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+        for gone in old.addresses.difference(&new.addresses) {
+            self.totals.addresses = self.totals.addresses.saturating_sub(1);
+            self.lost.insert(gone.clone());
+        }
+        for come in new.addresses.difference(&old.addresses) {
+            self.totals.addresses += 1;
+            self.gained.insert(come.clone());
+        }
+        match (old.has_members, new.has_members) {
+            (true, false) => {
+                self.totals.filled_groups = self.totals.filled_groups.saturating_sub(1);
+                self.derived.losses.emptied_groups += u64::from(stays);
+            }
+            (false, true) => self.totals.filled_groups += 1,
+            _ => {}
+        }
+    }
+
+    fn encode(
+        &self,
+        (subject, properties, links): (&Subject, &Properties, &Links),
+        created: u64,
+        changed: u64,
+        changed_at: i64,
+    ) -> Encoded {
+        let entry = self.mapping.entry(&Object {
+            kind: subject.kind,
+            id: subject.id,
+            properties,
+            name: &subject.name,
+            account: subject.account.as_deref(),
+            members: &links.members.iter().map(|dn| &**dn).collect::<Vec<_>>(),
+            member_of: &links.member_of.iter().map(|dn| &**dn).collect::<Vec<_>>(),
+            manager: links.manager.as_deref(),
+            direct_reports: &links.reports.iter().map(|dn| &**dn).collect::<Vec<_>>(),
+            created,
+            changed,
+            changed_at,
+        });
+        let container = self.mapping.container(subject.kind);
+        let parent = self
+            .containers
+            .iter()
+            .find(|(dn, _)| *dn == container)
+            .map_or(Number::MAX, |(_, n)| *n);
+        let identity = Identity {
+            kind: Some(subject.kind),
+            connection: self.connection,
+            parent,
+            object: subject.id,
+        };
+        encoding::encode(&entry, &identity, schema::standard())
+    }
+
+    fn served_members(
+        &mut self,
+        number: Number,
+        subject: &Subject,
+    ) -> Result<Vec<Rc<str>>, SyncError> {
+        if subject.kind != Kind::Group || self.hides_members(number)? {
+            return Ok(Vec::new());
+        }
+        self.dns_of(Space::Members, number)
+    }
+
+    pub(super) fn served_groups(&mut self, number: Number) -> Result<Vec<Rc<str>>, SyncError> {
+        let mut out = Vec::new();
+        for group in self.change.linked(Space::Groups, number)?.iter() {
+            if !self.hides_members(group)? {
+                out.extend(self.dn_of(group)?);
+            }
+        }
+        Ok(out)
+    }
+
+    fn hides_members(&mut self, group: Number) -> Result<bool, SyncError> {
+        if self.derivation.settings.sync.hidden_members {
+            return Ok(false);
+        }
+        if let Some(hides) = self.hidden.get(&group) {
+            return Ok(*hides);
+        }
+        let object = self.change.object(group)?;
+        let visibility =
+            object.as_ref().and_then(|o| o.properties.get("visibility")).and_then(|v| v.as_str());
+        let hides = visibility.is_some_and(|v| v.eq_ignore_ascii_case("HiddenMembership"));
+        self.hidden.insert(group, hides);
+        Ok(hides)
+    }
+
+    fn dns_of(&mut self, space: Space, number: Number) -> Result<Vec<Rc<str>>, SyncError> {
+        let mut out = Vec::new();
+        for other in self.change.linked(space, number)?.iter() {
+            out.extend(self.dn_of(other)?);
+        }
+        Ok(out)
+    }
+
+    /// The DN of an object that is live and in scope.
+    pub(super) fn dn_of(&mut self, number: Number) -> Result<Option<Rc<str>>, SyncError> {
+        if let Some(known) = self.names.get(&number) {
+            return Ok(known.clone());
+        }
+        let found: Option<Rc<str>> = self.change.name_of(number)?.map(Rc::from);
+        self.names.insert(number, found.clone());
+        Ok(found)
+    }
+
+    pub(super) fn release_name(&mut self, dn: &str, number: Number) -> Result<(), SyncError> {
+        let key = Dn::parse(dn).map_err(|_| Error::Damaged("an entry's name"))?.key();
+        Ok(self.change.release_name(&key, number)?)
+    }
+
+    pub(super) fn old_account(&self, number: Number) -> Result<Option<String>, SyncError> {
+        let stored = self.change.stored(number)?;
+        Ok(stored.as_deref().and_then(|octets| first_value(octets, self.stamps.account)))
+    }
+
+    fn old_stamps(&self, octets: &[u8]) -> Option<(u64, u64, i64)> {
+        let number = |id| first_value(octets, id)?.parse().ok();
+        let when = first_value(octets, self.stamps.when_changed)?;
+        let micros = crate::directory::attribute::generalized_time(when.as_bytes())?;
+        Some((number(self.stamps.created)?, number(self.stamps.changed)?, micros / 1_000_000))
+    }
+
+    fn log(
+        &mut self,
+        number: Number,
+        object: ObjectId,
+        action: Action,
+        dn: String,
+        attributes: Vec<AttributeChange>,
+        why: &str,
+    ) -> Result<(), SyncError> {
+        let change = Change {
+            number,
+            object: object.to_string(),
+            action,
+            dn,
+            pass: self.derivation.pass,
+            time: self.derivation.now,
+            attributes,
+            why: why.to_owned(),
+        };
+        self.change.log_change(&change)?;
+        if self.derivation.keep_changes {
+            self.derived.changes.push(change);
+        }
+        Ok(())
+    }
+}
+
+struct Links {
+    members: Vec<Rc<str>>,
+    member_of: Vec<Rc<str>>,
+    manager: Option<Rc<str>>,
+    reports: Vec<Rc<str>>,
+}
+
+fn first_value(octets: &[u8], id: AttributeId) -> Option<String> {
+    let tlv = View::new(octets)?.slot(id)?.tlv?;
+    let value = values_of(tlv).next()?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
+/// Both attributes are short, or lie beside the entry only where somebody has more
+/// addresses than anybody could count.
+fn counted(octets: &[u8], stamps: &Stamps) -> Counted {
+    let Some(view) = View::new(octets) else { return Counted::default() };
+    let tlvs = stamps.addresses.iter().filter_map(|id| view.slot(*id)?.tlv);
+    let addresses = tlvs.flat_map(values_of).map(<[u8]>::to_ascii_lowercase).collect();
+    let has_members = view.slot(stamps.member).is_some();
+    Counted { kind: view.identity().kind, addresses, has_members }
+}
