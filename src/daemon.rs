@@ -4,17 +4,17 @@
 mod reload;
 
 use crate::admin::{self, Facts, Listening};
-use crate::config::Settings;
 use crate::config::settings::ListenerSettings;
+use crate::config::{self, Settings};
 use crate::graph::{Graph, GraphError};
 use crate::ldap;
 use crate::replica::{self, OpenError, Writer};
 use crate::sync::schedule::Schedule;
-use crate::sync::{Engine, Handle, SyncError};
+use crate::sync::{self, Engine, Handle, SyncError};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,6 +57,8 @@ pub struct Daemon {
     schedules: Vec<Handle>,
     server: Arc<ldap::Server>,
     writer: Writer,
+    /// Where the settings come from, once that is known.
+    config: Arc<OnceLock<PathBuf>>,
 }
 
 /// How long a daemon may take to end.
@@ -97,7 +99,8 @@ impl Daemon {
         for schedule in schedules {
             tasks.spawn(schedule.run(stop.clone()));
         }
-        let daemon = Daemon { stop, tasks, addresses, schedules: handles, server, writer };
+        let config = Arc::new(OnceLock::new());
+        let daemon = Daemon { stop, tasks, addresses, schedules: handles, server, writer, config };
         daemon.spawn_admin(admin, settings);
         Ok(daemon)
     }
@@ -106,6 +109,8 @@ impl Daemon {
     /// `settings` come from changes or one that it names.
     pub fn watch(&self, config: &Path, settings: &Settings) -> std::io::Result<()> {
         let hangup = signal(SignalKind::hangup())?;
+        // Watching twice is watching the first.
+        let _ = self.config.set(config.to_owned());
         let (config, settings) = (config.to_owned(), settings.clone());
         let server = Arc::clone(&self.server);
         self.tasks.spawn(reload::run(config, settings, server, hangup, self.stop.clone()));
@@ -114,7 +119,18 @@ impl Daemon {
 
     fn spawn_admin(&self, admin: Listening, settings: &Settings) {
         let server = Arc::clone(&self.server);
+        let (config, running) = (Arc::clone(&self.config), settings.connections.clone());
+        let writer = self.writer.clone();
         let facts = Facts {
+            settings: Box::new(move || match config.get() {
+                Some(path) => config::load(path)
+                    .map(|settings| settings.connections)
+                    .map_err(|problems| problems.to_string()),
+                None => Ok(running.clone()),
+            }),
+            forget: Box::new(move |name| {
+                sync::buttons::forget(&writer, name).map_err(|error| error.to_string())
+            }),
             reader: self.writer.reader(),
             schedules: self.schedules.clone(),
             ldap: Box::new(move || counts(&server)),

@@ -1,8 +1,11 @@
 //! The requests that commands send, and their answers in JSON.
 
+use super::buttons;
 use crate::config::Secret;
+use crate::config::settings::ConnectionSettings;
 use crate::inspect::explain::{Explanation, explain};
 use crate::inspect::export::{self, Format, Selection};
+use crate::inspect::history;
 use crate::replica::{self, Reader};
 use crate::sync::{Handle, PassRecord, Status};
 use axum::body::{Body, Bytes};
@@ -22,6 +25,11 @@ pub struct Facts {
     pub reader: Reader,
     /// The schedules, one per connection.
     pub schedules: Vec<Handle>,
+    /// The connections as the configuration file has them now, or what is wrong with it.
+    pub settings: Box<dyn Fn() -> Result<Vec<ConnectionSettings>, String> + Send + Sync>,
+    /// Removes the data of a connection that the configuration no longer has; whether
+    /// there was one.
+    pub forget: Forget,
     /// What the LDAP side has counted.
     pub ldap: Box<dyn Fn() -> Value + Send + Sync>,
     /// Addresses that LDAP is served on.
@@ -30,6 +38,9 @@ pub struct Facts {
     pub started: i64,
 }
 
+/// Removes the data of a connection by its name.
+pub type Forget = Box<dyn Fn(&str) -> Result<bool, String> + Send + Sync>;
+
 /// The answer to `POST /sync`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Replied {
@@ -37,7 +48,7 @@ pub struct Replied {
     pub passes: Vec<PassRecord>,
 }
 
-type Shared = State<Arc<Facts>>;
+pub(super) type Shared = State<Arc<Facts>>;
 
 /// All requests. `token`: what callers must send, where the socket does not say who they are.
 pub fn router(facts: Facts, token: Option<Secret>) -> Router {
@@ -47,7 +58,11 @@ pub fn router(facts: Facts, token: Option<Secret>) -> Router {
         .route("/passes", get(passes))
         .route("/explain", get(explain_one))
         .route("/export", get(export_all))
+        .route("/pass", get(pass))
+        .route("/lives", get(lives))
         .route("/sync", post(sync))
+        .route("/dry-run", post(buttons::preview))
+        .route("/press", post(buttons::press))
         .with_state(Arc::new(facts));
     match token {
         Some(token) => routes.layer(middleware::from_fn(move |request: Request, next: Next| {
@@ -71,8 +86,12 @@ fn bears(request: &Request, token: &Secret) -> bool {
     Sha256::digest(sent) == Sha256::digest(token.reveal())
 }
 
-fn refuse(status: StatusCode, message: impl std::fmt::Display) -> Response {
+pub(super) fn refuse(status: StatusCode, message: impl std::fmt::Display) -> Response {
     (status, Json(json!({ "error": message.to_string() }))).into_response()
+}
+
+pub(super) fn stopping() -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping")
 }
 
 fn broken(error: replica::Error) -> Response {
@@ -112,6 +131,35 @@ fn twenty() -> usize {
 async fn passes(State(facts): Shared, Query(query): Query<PassesQuery>) -> Response {
     match facts.reader.snapshot().passes(query.most) {
         Ok(passes) => Json(passes).into_response(),
+        Err(error) => broken(error),
+    }
+}
+
+#[derive(Deserialize)]
+struct PassQuery {
+    number: u64,
+    #[serde(default = "thousand")]
+    most: usize,
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+async fn pass(State(facts): Shared, Query(query): Query<PassQuery>) -> Response {
+    match history::pass(&facts.reader.snapshot(), query.number, query.most) {
+        Ok(Some(pass)) => Json(pass).into_response(),
+        Ok(None) => {
+            let message = format!("no pass {} is remembered", query.number);
+            refuse(StatusCode::NOT_FOUND, message)
+        }
+        Err(error) => broken(error),
+    }
+}
+
+async fn lives(State(facts): Shared, Query(query): Query<ExplainQuery>) -> Response {
+    match history::lives(&facts.reader.snapshot(), &query.what, thousand()) {
+        Ok(lives) => Json(lives).into_response(),
         Err(error) => broken(error),
     }
 }
@@ -219,7 +267,7 @@ async fn sync(State(facts): Shared, Query(query): Query<SyncQuery>) -> Response 
     for schedule in asked {
         match schedule.sync(query.full).await {
             Some(record) => passes.push(record),
-            None => return refuse(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"),
+            None => return stopping(),
         }
     }
     Json(Replied { passes }).into_response()

@@ -2,7 +2,9 @@
 //! with a token.
 
 mod api;
+mod buttons;
 mod listen;
 
 pub use api::{Facts, Replied, router};
+pub use buttons::Pressed;
 pub use listen::{ListenError, Listening, bind};

@@ -26,7 +26,8 @@ impl Arguments {
             match asked {
                 Ok(answer) => Ok(answer),
                 Err(Unanswered::NotRunning(_)) => {
-                    let snapshot = start::replica(&settings)?.reader().snapshot();
+                    let writer = start::replica(&settings)?;
+                    let snapshot = writer.reader().snapshot();
                     explain::explain(&snapshot, &self.what)
                         .map_err(|error| Failure::new(Exit::No, error.to_string()))
                 }
@@ -54,10 +55,18 @@ fn tell(found: &Found, out: &mut impl Write) -> Result<(), Failure> {
         "object      {} {} of connection {}",
         found.kind, found.object, found.connection
     )?;
+    for way in &found.scope {
+        writeln!(out, "in scope    by {way}")?;
+    }
+    for note in &found.notes {
+        writeln!(out, "note        {note}")?;
+    }
     for change in &found.changes {
+        let names: Vec<&str> = change.attributes.iter().map(|a| a.name.as_str()).collect();
+        let what = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
         writeln!(
             out,
-            "{:<11} {} by pass {}",
+            "{:<11} {} by pass {}{what}",
             format!("{:?}", change.action).to_lowercase(),
             status::shown(change.time),
             change.pass

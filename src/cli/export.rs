@@ -53,7 +53,8 @@ impl Arguments {
                     client.stream("/export", &query, |piece| Ok(out.write_all(piece)?)).await
                 }
                 Err(Unanswered::NotRunning(_)) => {
-                    let snapshot = start::replica(&settings)?.reader().snapshot();
+                    let writer = start::replica(&settings)?;
+                    let snapshot = writer.reader().snapshot();
                     export::export(&snapshot, &selection, format, |text| {
                         Ok(out.write_all(text.as_bytes())?)
                     })

@@ -12,7 +12,11 @@ mod demo;
 mod exit;
 mod explain;
 mod export;
+mod groups;
 mod hash_password;
+mod history;
+mod press;
+mod preview;
 mod progress;
 mod serve;
 mod start;
@@ -71,6 +75,20 @@ enum Verb {
     Sync(sync::Arguments),
     /// Tell what is served, as of when, and what the last pass did.
     Status(status::Arguments),
+    /// Let the held pass through.
+    Approve(press::Arguments),
+    /// Do not believe the held pass: ask Graph for everything anew.
+    Reject(press::Arguments),
+    /// Let no pass of a connection run by itself, or let an object keep its state.
+    Pause(press::Arguments),
+    /// Go on, or connect again; or let an object follow again.
+    Resume(press::Arguments),
+    /// Give a connection up.
+    Disconnect(press::DisconnectArguments),
+    /// List passes; show one with its changes, or the life of an object.
+    History(history::Arguments),
+    /// Find groups of the tenant, for [connection.scope].
+    Groups(groups::Arguments),
     /// Tell what is known of an address, a DN or an object id.
     Explain(explain::Arguments),
     /// Write entries as LDIF or JSON.
@@ -100,6 +118,13 @@ impl Arguments {
             Verb::Check(verb) => verb.run(&self.common, out),
             Verb::Sync(verb) => verb.run(&self.common, out),
             Verb::Status(verb) => verb.run(&self.common, out),
+            Verb::Approve(verb) => verb.run("approve", &self.common, out),
+            Verb::Reject(verb) => verb.run("reject", &self.common, out),
+            Verb::Pause(verb) => verb.run("pause", &self.common, out),
+            Verb::Resume(verb) => verb.run("resume", &self.common, out),
+            Verb::Disconnect(verb) => verb.run(&self.common, out),
+            Verb::History(verb) => verb.run(&self.common, out),
+            Verb::Groups(verb) => verb.run(&self.common, out),
             Verb::Explain(verb) => verb.run(&self.common, out),
             Verb::Export(verb) => verb.run(&self.common, out),
             Verb::HashPassword(verb) => verb.run(&self.common, out),

@@ -13,7 +13,7 @@ pub(super) struct Arguments {}
 
 impl Arguments {
     /// Prints the state. The exit code is 1 while a connection has never been synced or
-    /// its last pass failed.
+    /// its last pass failed or is held.
     pub(super) fn run(&self, common: &Common, out: &mut impl Write) -> Result<Exit, Failure> {
         let settings = start::settings(common)?;
         let asked = start::block_on(async {
@@ -62,6 +62,10 @@ fn offline(writer: &crate::replica::Writer) -> Result<Value, Failure> {
                 "phase": "idle",
                 "published": state.is_published(),
                 "last_success": state.last_success,
+                "held": state.held,
+                "paused": state.paused,
+                "disconnected": state.disconnected,
+                "paused_objects": state.paused_objects.keys().collect::<Vec<_>>(),
                 "last": passes.iter().find(|pass| pass.connection == state.name),
             })
         })
@@ -73,7 +77,8 @@ fn is_good(state: &Value) -> bool {
     let connections = state.get("connections").and_then(Value::as_array);
     connections.is_some_and(|list| {
         list.iter().all(|one| {
-            let failed = one.pointer("/last/verdict").and_then(Value::as_str) == Some("failed");
+            let verdict = one.pointer("/last/verdict").and_then(Value::as_str);
+            let failed = matches!(verdict, Some("failed" | "held"));
             one.get("published").and_then(Value::as_bool) == Some(true) && !failed
         })
     })
@@ -112,6 +117,39 @@ fn connection_lines(connection: &Value, out: &mut impl Write) -> Result<(), Fail
         if text("phase") != "idle" {
             writeln!(out, "  received  {count} {kind}")?;
         }
+    }
+    if connection.get("disconnected").and_then(Value::as_bool) == Some(true) {
+        writeln!(
+            out,
+            "  state     disconnected: no pass runs; `entraldap resume {}` connects it again",
+            text("connection")
+        )?;
+    } else if connection.get("paused").and_then(Value::as_bool) == Some(true) {
+        writeln!(
+            out,
+            "  state     paused: no pass runs by itself; `entraldap resume {}` goes on",
+            text("connection")
+        )?;
+    }
+    let objects = connection.get("paused_objects").and_then(Value::as_array);
+    for object in objects.into_iter().flatten() {
+        writeln!(out, "  paused    the object {}", object.as_str().unwrap_or(""))?;
+    }
+    if let Some(held) = connection.get("held").filter(|held| !held.is_null()) {
+        let since = held.get("since").and_then(Value::as_i64).map(shown).unwrap_or_default();
+        writeln!(
+            out,
+            "  HELD      since {since}, pass {}",
+            held.get("pass").unwrap_or(&Value::Null)
+        )?;
+        for reason in held.get("reasons").and_then(Value::as_array).into_iter().flatten() {
+            writeln!(out, "            {}", reason.as_str().unwrap_or(""))?;
+        }
+        writeln!(
+            out,
+            "            `entraldap sync --dry-run` shows it; `entraldap approve {0}` lets it through, `entraldap reject {0}` asks anew",
+            text("connection")
+        )?;
     }
     let last: Option<PassRecord> =
         connection.get("last").and_then(|last| serde_json::from_value(last.clone()).ok());

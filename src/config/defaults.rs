@@ -3,7 +3,7 @@
 
 use super::settings::{
     AdminListen, AdminSettings, Branch, GraphSettings, LimitSettings, LogFormat, LogSettings,
-    ReplicaSettings, SyncSettings, TreeSettings,
+    ReplicaSettings, SyncSettings, TreeSettings, When,
 };
 use std::time::Duration;
 use url::Url;
@@ -90,7 +90,8 @@ impl GraphSettings {
 impl Default for SyncSettings {
     fn default() -> Self {
         SyncSettings {
-            interval: Duration::from_secs(5 * MINUTE),
+            when: When::Interval(Duration::from_secs(5 * MINUTE)),
+            jitter: Duration::ZERO,
             reconcile: Duration::from_secs(7 * DAY),
             contacts: true,
             hidden_members: false,

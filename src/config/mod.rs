@@ -5,6 +5,7 @@
 
 mod account;
 mod admin;
+mod calendar;
 mod connection;
 mod defaults;
 mod distinct;

@@ -1,5 +1,6 @@
 //! The settings themselves, checked and complete.
 
+pub use super::calendar::{Calendar, Cron};
 pub use super::guard::{GuardSettings, Threshold};
 pub use super::include::IncludeSettings;
 pub use super::local::{LocalSettings, Prefer};
@@ -282,14 +283,27 @@ pub struct GraphSettings {
 /// `[connection.sync]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncSettings {
-    /// From the start of one delta pass to the start of the next.
-    pub interval: Duration,
+    /// When delta passes run.
+    pub when: When,
+    /// A pass starts later by chance, by so much at most.
+    pub jitter: Duration,
     /// From one full reconcile to the next.
     pub reconcile: Duration,
     /// Whether mail contacts are synced.
     pub contacts: bool,
     /// Whether groups with hidden membership are served with their members.
     pub hidden_members: bool,
+}
+
+/// When delta passes run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// So long after the start of the one before.
+    Interval(Duration),
+    /// By the clock on the wall.
+    Calendar(Calendar),
+    /// When somebody asks.
+    Manual,
 }
 
 /// `[connection.tree]`: names of containers and RDN attributes.

@@ -41,12 +41,7 @@ fn settings(port: u16) -> ConnectionSettings {
             attempts: 4,
             max_wait: Duration::from_secs(300),
         },
-        sync: SyncSettings {
-            interval: Duration::from_secs(300),
-            reconcile: Duration::from_secs(7 * 24 * 3600),
-            contacts: true,
-            hidden_members: false,
-        },
+        sync: SyncSettings::default(),
         include: Default::default(),
         scope: Default::default(),
         rules: Vec::new(),

@@ -3,3 +3,4 @@
 
 pub mod explain;
 pub mod export;
+pub mod history;

@@ -267,6 +267,16 @@ impl super::reader::Snapshot {
         Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))
     }
 
+    /// Every object that is not served although it is known, and why.
+    pub fn all_left_out(&self) -> Result<Vec<(Number, String)>, Error> {
+        let rows = self.tables.left_out.iter()?;
+        rows.map(|row| {
+            let (number, why) = row?;
+            Ok((number.value(), String::from_utf8_lossy(why.value()).into_owned()))
+        })
+        .collect()
+    }
+
     /// Why an object is not served although it is known.
     pub fn left_out(&self, number: Number) -> Result<Option<String>, Error> {
         let why = self.tables.left_out.get(number)?;

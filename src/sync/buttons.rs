@@ -4,6 +4,7 @@
 use super::carrier;
 use super::engine::{Engine, unix_ms};
 use super::error::SyncError;
+use super::schedule::Button;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::replica::connection::{ConnectionState, Totals};
@@ -11,6 +12,54 @@ use crate::replica::source::Space;
 use crate::replica::{self, Transaction, Writer};
 
 impl Engine {
+    /// Does what a person wants, and tells what became of it.
+    pub async fn press(&self, button: Button) -> Result<String, String> {
+        let name = &self.settings.name;
+        let nothing_held = format!("{name}: no pass is held");
+        let done = match button {
+            Button::Approve => match self.approve().await.map_err(told)? {
+                true => format!("{name}: what is held may go with the next pass"),
+                false => return Err(nothing_held),
+            },
+            Button::Reject => match self.reject().await.map_err(told)? {
+                true => format!(
+                    "{name}: rejected; the next pass asks Graph for everything anew, what is published stays"
+                ),
+                false => return Err(nothing_held),
+            },
+            Button::Pause => {
+                self.set_paused(true).await.map_err(told)?;
+                format!("{name}: paused; no pass runs by itself until `entraldap resume {name}`")
+            }
+            Button::Resume => {
+                self.set_paused(false).await.map_err(told)?;
+                format!("{name}: passes run again")
+            }
+            Button::PauseObject(id) => {
+                match self.set_object_paused(id, true).await.map_err(told)? {
+                    true => format!("{name}: {id} keeps its present state until it is resumed"),
+                    false => format!("{name}: {id} was paused before"),
+                }
+            }
+            Button::ResumeObject(id) => {
+                match self.set_object_paused(id, false).await.map_err(told)? {
+                    true => format!("{name}: {id} follows Graph again"),
+                    false => return Err(format!("{name}: {id} is not paused")),
+                }
+            }
+            Button::Disconnect { delete } => {
+                self.disconnect(delete).await.map_err(told)?;
+                match delete {
+                    true => format!(
+                        "{name}: disconnected, and all its data was removed; searches below its base answer `unavailable` until the connection is taken out of the configuration"
+                    ),
+                    false => format!("{name}: disconnected; its data stays as it is and is served"),
+                }
+            }
+        };
+        Ok(done)
+    }
+
     /// Lets the held pass through: as much may vanish as was told. Gives whether one is
     /// held.
     pub async fn approve(&self) -> Result<bool, SyncError> {
@@ -155,4 +204,8 @@ fn wipe(change: &mut Transaction<'_>, connection: u16, now: i64) -> Result<(), S
     )?;
     tracing::info!(connection, now, "all data of the connection was removed");
     Ok(())
+}
+
+fn told(error: SyncError) -> String {
+    error.to_string()
 }

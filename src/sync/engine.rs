@@ -109,6 +109,11 @@ impl Engine {
         self.state().and_then(|state| state.last_full)
     }
 
+    /// Unix time of the end of the last pass that was committed.
+    pub fn last_success(&self) -> Option<i64> {
+        self.state().and_then(|state| state.last_success)
+    }
+
     pub(super) fn is_published(&self) -> bool {
         self.state().is_some_and(|state| state.is_published())
     }
@@ -258,9 +263,36 @@ impl Engine {
         full: bool,
     ) -> Result<Preview, SyncError> {
         let replica = ReplicaSettings { history: self.history.0, ..ReplicaSettings::default() };
-        let other = Self::at(self.connection, settings, &replica, graph, self.writer.clone());
-        let mut record = other.record(Order { trigger: "dry-run", full });
-        match other.attempt(Manner { full, dry: true }, &mut record).await {
+        let writer = self.writer.clone();
+        Self::at(self.connection, settings, &replica, graph, writer).try_out(full).await
+    }
+
+    /// The same, where no engine runs. The file stays as it is, but for a connection that
+    /// it does not know yet.
+    pub async fn preview_by(
+        settings: &ConnectionSettings,
+        replica: &ReplicaSettings,
+        graph: Graph,
+        writer: Writer,
+        full: bool,
+    ) -> Result<Preview, SyncError> {
+        let name = settings.name.clone();
+        let base = settings.base.to_string();
+        let number = writer.write(|change| -> Result<u16, SyncError> {
+            let number = change.connection_number(&name)?;
+            let mut state = change.connection(number)?;
+            if state.base.is_empty() {
+                state.base = base;
+                change.put_connection(number, &state)?;
+            }
+            Ok(number)
+        })?;
+        Self::at(number, settings, replica, graph, writer).try_out(full).await
+    }
+
+    async fn try_out(&self, full: bool) -> Result<Preview, SyncError> {
+        let mut record = self.record(Order { trigger: "dry-run", full });
+        match self.attempt(Manner { full, dry: true }, &mut record).await {
             Err(Stop::Dry(preview)) => {
                 let mut preview = *preview;
                 preview.record.verdict =

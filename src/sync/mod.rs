@@ -28,5 +28,5 @@ pub use crate::replica::log::PassRecord;
 pub use commit::Preview;
 pub use engine::Engine;
 pub use error::{Again, SyncError};
-pub use schedule::{Command, Handle};
+pub use schedule::{Button, Command, Handle};
 pub use status::{Phase, Status};

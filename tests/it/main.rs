@@ -32,3 +32,4 @@ mod scale;
 mod scope;
 mod sync;
 mod token_death;
+mod verbs;

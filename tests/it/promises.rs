@@ -216,7 +216,10 @@ async fn a_schedule_runs_passes_and_answers_who_asks() {
     let engine =
         entraldap::sync::Engine::new(&world.connection, &settings, graph, world.writer().clone())
             .unwrap();
-    let sync = SyncSettings { interval: Duration::from_secs(3600), ..SyncSettings::default() };
+    let sync = SyncSettings {
+        when: entraldap::config::settings::When::Interval(Duration::from_secs(3600)),
+        ..SyncSettings::default()
+    };
     let (schedule, handle) = Schedule::new("contoso", engine, &sync);
     let stop = tokio_util::sync::CancellationToken::new();
     let running = tokio::spawn(schedule.run(stop.clone()));

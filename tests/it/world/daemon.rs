@@ -91,6 +91,22 @@ impl Place {
         Daemon::spawn(command, self.listeners).await
     }
 
+    /// Runs a verb; gives its exit code and what it printed.
+    pub async fn verb(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = self.command(BINARY);
+        command.args(arguments).arg("--config").arg(self.config());
+        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let output = run.await.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    /// Changes the configuration file.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), change(text)).unwrap();
+    }
+
     /// Lets the running daemon do a pass; gives its record.
     pub async fn sync(&self) -> Value {
         let mut command = self.command(BINARY);
