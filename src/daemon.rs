@@ -8,6 +8,7 @@ use crate::config::settings::ListenerSettings;
 use crate::config::{self, Settings};
 use crate::graph::{Graph, GraphError};
 use crate::ldap;
+use crate::notify;
 use crate::replica::{self, OpenError, Writer};
 use crate::sync::schedule::Schedule;
 use crate::sync::{self, Engine, Handle, SyncError};
@@ -18,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -96,9 +98,12 @@ impl Daemon {
             addresses.push((address, tls));
             tasks.spawn(ldap::serve(listener, server.clone(), tls, stop.clone()));
         }
-        for schedule in schedules {
+        let (reports, records) = mpsc::unbounded_channel();
+        for mut schedule in schedules {
+            schedule.report_to(reports.clone());
             tasks.spawn(schedule.run(stop.clone()));
         }
+        tasks.spawn(notify::run(settings.reports.clone(), records, stop.clone()));
         let config = Arc::new(OnceLock::new());
         let daemon = Daemon { stop, tasks, addresses, schedules: handles, server, writer, config };
         daemon.spawn_admin(admin, settings);

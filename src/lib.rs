@@ -40,6 +40,7 @@ pub mod graph;
 pub mod inspect;
 pub mod ldap;
 pub mod mapping;
+pub mod notify;
 pub mod replica;
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -26,6 +26,8 @@ impl World {
         for (name, text) in [
             ("client-secret", "geheim\n"),
             ("admin-token", "geheim\n"),
+            ("smtp-password", "geheim\n"),
+            ("webhook-secret", "geheim\n"),
             ("tls.crt", "-----BEGIN CERTIFICATE-----\n"),
             ("tls.key", "-----BEGIN PRIVATE KEY-----\n"),
             ("clients-ca.pem", "-----BEGIN CERTIFICATE-----\n"),

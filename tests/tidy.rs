@@ -51,7 +51,7 @@ const EVERY_ROOM: [&str; 13] = [
 const DOORS: &[(&str, &[&str])] = &[
     ("redb", &["replica"]),
     // The admin client of the commands is an HTTP client, too.
-    ("reqwest", &["graph", "cli"]),
+    ("reqwest", &["graph", "notify", "cli"]),
     ("ldap3_proto", &["ldap"]),
     ("tokio_rustls", &["ldap"]),
     ("webpki", &["ldap"]),
@@ -63,6 +63,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
+    ("lettre", &["notify"]),
     ("axum", &["admin", "simulator"]),
     ("tracing_subscriber", &["telemetry"]),
 ];

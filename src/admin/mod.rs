@@ -5,6 +5,6 @@ mod api;
 mod buttons;
 mod listen;
 
-pub use api::{Facts, Replied, router};
+pub use api::{Facts, Forget, Replied, router};
 pub use buttons::Pressed;
 pub use listen::{ListenError, Listening, bind};

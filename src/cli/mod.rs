@@ -18,6 +18,7 @@ mod history;
 mod press;
 mod preview;
 mod progress;
+mod report;
 mod serve;
 mod start;
 mod status;
@@ -89,6 +90,8 @@ enum Verb {
     History(history::Arguments),
     /// Find groups of the tenant, for [connection.scope].
     Groups(groups::Arguments),
+    /// Try whether reports arrive.
+    Report(report::Arguments),
     /// Tell what is known of an address, a DN or an object id.
     Explain(explain::Arguments),
     /// Write entries as LDIF or JSON.
@@ -125,6 +128,7 @@ impl Arguments {
             Verb::Disconnect(verb) => verb.run(&self.common, out),
             Verb::History(verb) => verb.run(&self.common, out),
             Verb::Groups(verb) => verb.run(&self.common, out),
+            Verb::Report(verb) => verb.run(&self.common, out),
             Verb::Explain(verb) => verb.run(&self.common, out),
             Verb::Export(verb) => verb.run(&self.common, out),
             Verb::HashPassword(verb) => verb.run(&self.common, out),

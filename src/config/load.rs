@@ -3,7 +3,7 @@
 use super::problem::{Problem, Problems};
 use super::reader::{Report, Table};
 use super::settings::Settings;
-use super::{Environment, admin, connection, ldap, log, replica};
+use super::{Environment, admin, connection, ldap, log, replica, report};
 use std::io::ErrorKind;
 use std::path::Path;
 use toml::de::DeTable;
@@ -61,6 +61,7 @@ fn read(text: &str, report: &Report<'_>, environment: &Environment) -> Result<Se
             log: table.section("log", log::read),
             admin: table.section("admin", |table| admin::read(table, environment)),
             ldap: table.section("ldap", |table| ldap::read(table, &connections)),
+            reports: report::read(table, environment, &connections),
             connections,
             warnings: Problems::default(),
         }
@@ -93,7 +94,7 @@ mod tests {
 
     /// Keys that this process knows, as `ldap.listener[].address`.
     fn known_keys() -> Vec<String> {
-        let text = "[ldap.tls]\n[[ldap.listener]]\n[[ldap.account]]\n[[ldap.profile]]\n[admin.token]\n[[connection]]\nclient_secret = {}";
+        let text = "[ldap.tls]\n[[ldap.listener]]\n[[ldap.account]]\n[[ldap.profile]]\n[admin.token]\n[[connection]]\nclient_secret = {}\n[connection.local]\n[[connection.rule]]\n[[report]]\n[report.mail.password]\n[report.webhook.secret]";
         let report = Report::new(text);
         read(text, &report, &Environment::default()).unwrap();
         report.known().into_iter().collect()
@@ -118,7 +119,9 @@ mod tests {
             .map(|key| key.replace("[]", ""))
             .filter(|key| !found.iter().any(|f| f == key || f.starts_with(&format!("{key}."))))
             .filter(|key| {
-                !key.starts_with("connection.client_secret.") && !key.starts_with("admin.token.")
+                let sources =
+                    ["connection.client_secret.", "admin.token.", "report.mail.password."];
+                !sources.iter().chain(&["report.webhook.secret."]).any(|s| key.starts_with(s))
             })
             .collect();
         assert!(missing.is_empty(), "{missing:?} not in {found:?}");

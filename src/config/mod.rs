@@ -23,6 +23,7 @@ pub mod problem;
 mod profile;
 mod reader;
 mod replica;
+mod report;
 mod rule;
 mod scope;
 pub mod secret;

@@ -5,6 +5,7 @@ pub use super::guard::{GuardSettings, Threshold};
 pub use super::include::IncludeSettings;
 pub use super::local::{LocalSettings, Prefer};
 use super::problem::Problems;
+pub use super::report::{MailSettings, On, ReportSettings, Security, Way, WebhookSettings};
 pub use super::rule::{RuleAction, RuleSettings};
 pub use super::scope::ScopeSettings;
 pub use super::secret::SecretSource;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub ldap: LdapSettings,
     /// `[[connection]]`, at least one, with distinct names and disjoint bases.
     pub connections: Vec<ConnectionSettings>,
+    /// `[[report]]`, with distinct names.
+    pub reports: Vec<ReportSettings>,
     /// What works but deserves a look: readable secrets, passwords in clear text ...
     pub warnings: Problems,
 }

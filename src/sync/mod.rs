@@ -19,6 +19,7 @@ mod local_groups;
 pub mod losses;
 mod names;
 mod put;
+pub mod report;
 mod rereads;
 pub mod schedule;
 mod scope;

@@ -26,6 +26,7 @@ mod names;
 mod permissions;
 mod promises;
 mod rederive;
+mod reports;
 mod resume;
 mod rules;
 mod scale;
