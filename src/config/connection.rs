@@ -4,7 +4,7 @@ use super::distinct::Distinct;
 use super::reader::{Place, Table};
 use super::settings::ConnectionSettings;
 use super::value::{Trouble, Value};
-use super::{Environment, graph, guard, include, local, rule, scope, source, sync, tree};
+use super::{Environment, graph, guard, include, local, mapping, rule, scope, source, sync, tree};
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::ids::ObjectId;
 use std::str::FromStr;
@@ -45,6 +45,7 @@ fn one(
     let client_secret = source::read(table, "client_secret", environment);
     let graph = table.section("graph", graph::read);
     let (sync, include) = table.section("sync", |table| (sync::read(table), include::read(table)));
+    let mapping = table.section("mapping", mapping::read);
     let scope = table.section("scope", scope::read);
     let rules = rule::read(table);
     let guard = table.section("guard", guard::read);
@@ -65,6 +66,7 @@ fn one(
         client_secret: client_secret?,
         graph: graph?,
         sync,
+        mapping,
         include,
         scope,
         rules,

@@ -9,7 +9,7 @@
 use super::nearest;
 use super::problem::Problem;
 use super::value::{Trouble, Value, kind_of};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -104,6 +104,8 @@ pub(super) struct Table<'a> {
     place: Place,
     map: Option<&'a DeTable<'a>>,
     asked: RefCell<Vec<&'static str>>,
+    /// Whether its keys are data, and none is unknown.
+    open: Cell<bool>,
     missing: RefCell<Vec<(&'static str, Trouble)>>,
 }
 
@@ -206,6 +208,28 @@ impl<'a> Table<'a> {
         out
     }
 
+    /// Reads every key, whatever it is called: the names are data. `read` gets the name,
+    /// its place and its value.
+    pub(super) fn each(&self, mut read: impl FnMut(&'a str, Place, &'a Spanned<DeValue<'a>>)) {
+        self.open.set(true);
+        for (key, node) in self.map.into_iter().flat_map(|map| map.iter()) {
+            let name: &str = key.get_ref();
+            let at = Some(key.span().start);
+            read(name, Place { key: self.path(name), at }, node);
+        }
+    }
+
+    /// Reads a table that is the value of such a key.
+    pub(super) fn inner<T>(
+        &self,
+        place: Place,
+        node: &'a Spanned<DeValue<'a>>,
+        read: impl FnOnce(&Table<'a>) -> T,
+    ) -> Option<T> {
+        let map = self.as_table(node, place.clone())?;
+        Some(Self::read(self.report, place, Some(map), read))
+    }
+
     /// Whether the document mentions `key`.
     pub(super) fn has(&self, key: &'static str) -> bool {
         self.ask(key).is_some()
@@ -234,8 +258,14 @@ impl<'a> Table<'a> {
         map: Option<&'a DeTable<'a>>,
         read: impl FnOnce(&Table<'a>) -> T,
     ) -> T {
-        let table =
-            Table { report, place, map, asked: RefCell::default(), missing: RefCell::default() };
+        let table = Table {
+            report,
+            place,
+            map,
+            asked: RefCell::default(),
+            open: Cell::default(),
+            missing: RefCell::default(),
+        };
         let out = read(&table);
         table.report_unknown();
         table.report_missing();
@@ -243,6 +273,9 @@ impl<'a> Table<'a> {
     }
 
     fn report_unknown(&self) {
+        if self.open.get() {
+            return;
+        }
         let asked = self.asked.borrow();
         for (key, _) in self.map.into_iter().flat_map(|map| map.iter()) {
             let name: &str = key.get_ref();

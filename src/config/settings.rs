@@ -4,7 +4,9 @@ pub use super::calendar::{Calendar, Cron};
 pub use super::guard::{GuardSettings, Threshold};
 pub use super::include::IncludeSettings;
 pub use super::local::{LocalSettings, Prefer};
+pub use super::mapping::{Case, From, Mapped, MappingSettings, Piece, Preset, Shape};
 use super::problem::Problems;
+pub use super::property::PropertyPath;
 pub use super::report::{MailSettings, On, ReportSettings, Security, Way, WebhookSettings};
 pub use super::rule::{RuleAction, RuleSettings};
 pub use super::scope::ScopeSettings;
@@ -244,6 +246,8 @@ pub struct ConnectionSettings {
     pub graph: GraphSettings,
     /// `[connection.sync]`
     pub sync: SyncSettings,
+    /// `[connection.mapping]`
+    pub mapping: MappingSettings,
     /// `[connection.sync]`, the switches.
     pub include: IncludeSettings,
     /// `[connection.scope]`

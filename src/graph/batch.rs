@@ -163,7 +163,7 @@ impl Graph {
 
     fn path(&self, wanted: &Wanted) -> String {
         let kind = kind(wanted);
-        let select = delta::properties(kind);
+        let select = self.client.selects().of_objects(kind);
         let expand =
             if kind == Kind::User && wanted.expand { "&$expand=manager($select=id)" } else { "" };
         format!("/{}/{}?$select={select}{expand}", kind.plural(), wanted.id)

@@ -6,6 +6,7 @@ use super::delta::untrusted;
 use super::error::{ErrorKind, GraphError, Retry};
 use super::links::Trusted;
 use super::retry::{Decision, LATER, Policy};
+use super::select::Selects;
 use super::throttle::Budget;
 use super::transport::{Answer, Transport, exchange};
 use super::verdict::{Purpose, Refusal, judge, redact};
@@ -34,6 +35,7 @@ pub(super) struct Client {
     budget: Budget,
     tally: Tally,
     policy: Policy,
+    selects: Selects,
 }
 
 /// A resource to get.
@@ -89,7 +91,13 @@ impl Client {
             budget: Budget::new(graph.concurrency, graph.requests_per_second),
             tally: Tally::default(),
             policy: Policy { attempts: graph.attempts, max_wait: graph.max_wait },
+            selects: Selects::new(&settings.mapping),
         })
+    }
+
+    /// What is asked of each kind of object.
+    pub(super) fn selects(&self) -> &Selects {
+        &self.selects
     }
 
     /// How long to go on trying.

@@ -13,22 +13,6 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// The properties asked for (graph.md 3.7). `onPremisesLastSyncDateTime` is left out: it would bring objects for
-/// no other change than that.
-const USER: &str = "id,userPrincipalName,displayName,givenName,surname,mail,mailNickname,proxyAddresses,otherMails,\
-    accountEnabled,userType,externalUserState,showInAddressList,jobTitle,department,companyName,officeLocation,\
-    businessPhones,mobilePhone,faxNumber,streetAddress,city,state,postalCode,country,employeeId,employeeType,\
-    preferredLanguage,usageLocation,assignedLicenses,createdDateTime,identities,imAddresses,onPremisesSyncEnabled,\
-    onPremisesImmutableId,onPremisesSamAccountName,onPremisesDomainName,onPremisesDistinguishedName,\
-    onPremisesUserPrincipalName,onPremisesSecurityIdentifier,onPremisesExtensionAttributes,\
-    lastPasswordChangeDateTime,manager";
-const GROUP: &str = "id,displayName,description,mail,mailNickname,mailEnabled,securityEnabled,groupTypes,\
-    proxyAddresses,visibility,membershipRule,membershipRuleProcessingState,isAssignableToRole,\
-    resourceProvisioningOptions,onPremisesSyncEnabled,onPremisesSamAccountName,onPremisesDomainName,\
-    onPremisesNetBiosName,onPremisesSecurityIdentifier,createdDateTime,members";
-const CONTACT: &str = "id,displayName,givenName,surname,mail,mailNickname,proxyAddresses,jobTitle,department,\
-    companyName,addresses,phones,onPremisesSyncEnabled";
-
 /// What to request next of a stream. Prints without its link; [`Position::to_text`] is the form to store.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Position {
@@ -190,8 +174,9 @@ impl Graph {
 
     /// Stands for the query of a stream. Another text than the one stored beside a delta link means that the link
     /// belongs to another query: start a full round.
-    pub fn select_fingerprint(kind: Kind) -> String {
-        let digest = Sha256::digest(format!("{}?{}", kind.plural(), select(kind)));
+    pub fn select_fingerprint(&self, kind: Kind) -> String {
+        let select = self.client.selects().of_rounds(kind);
+        let digest = Sha256::digest(format!("{}?{select}", kind.plural()));
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -223,7 +208,7 @@ impl Graph {
         }
         let url = match &at.at {
             At::Start => {
-                let query = format!("$select={}", select(at.kind));
+                let query = format!("$select={}", self.client.selects().of_rounds(at.kind));
                 self.client.endpoint(operation, Some(&query))
             }
             At::Next(link) | At::Delta(link) => self.client.trusted(operation, link)?,
@@ -305,21 +290,6 @@ fn operation(kind: Kind) -> &'static str {
         Kind::Contact => "contacts/delta",
         Kind::Domain => "domains",
     }
-}
-
-fn select(kind: Kind) -> &'static str {
-    match kind {
-        Kind::User => USER,
-        Kind::Group => GROUP,
-        Kind::Contact => CONTACT,
-        Kind::Domain => "",
-    }
-}
-
-/// The properties of single objects: the same, without the relations.
-pub(super) fn properties(kind: Kind) -> &'static str {
-    let select = select(kind);
-    select.strip_suffix(",manager").or(select.strip_suffix(",members")).unwrap_or(select)
 }
 
 /// The error for a link that is not followed.

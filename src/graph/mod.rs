@@ -24,6 +24,7 @@ mod links;
 mod listing;
 pub mod object;
 mod retry;
+mod select;
 mod throttle;
 mod transport;
 mod verdict;

@@ -42,6 +42,7 @@ fn settings(port: u16) -> ConnectionSettings {
             max_wait: Duration::from_secs(300),
         },
         sync: SyncSettings::default(),
+        mapping: Default::default(),
         include: Default::default(),
         scope: Default::default(),
         rules: Vec::new(),

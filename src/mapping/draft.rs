@@ -76,6 +76,26 @@ impl Draft {
         self.entry.set(attribute.id, values);
     }
 
+    /// Whether the attribute has a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        known(name).is_some_and(|attribute| self.values(attribute.id).next().is_some())
+    }
+
+    /// The first value of an attribute, where it is a text.
+    pub(super) fn first(&self, name: &str) -> Option<String> {
+        let first = self.values(known(name)?.id).next()?;
+        String::from_utf8(first.to_vec()).ok()
+    }
+
+    /// Takes all attributes away but these.
+    pub(super) fn keep_only(&mut self, names: &[&str]) {
+        let kept: Vec<AttributeId> =
+            names.iter().filter_map(|name| known(name)).map(|attribute| attribute.id).collect();
+        let gone: Vec<AttributeId> =
+            self.entry.attributes().map(|(id, _)| id).filter(|id| !kept.contains(id)).collect();
+        gone.into_iter().for_each(|id| self.entry.set(id, Vec::new()));
+    }
+
     /// Gives `name` the first value of `attribute`.
     pub(super) fn name_from(&mut self, attribute: &str) {
         let Some(attribute) = known(attribute) else { return };

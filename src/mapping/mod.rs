@@ -1,5 +1,5 @@
-//! From a Graph object to an entry, by the `ad` preset: what Active Directory and
-//! `inetOrgPerson` clients read. Pure: no I/O, no clock.
+//! From a Graph object to an entry, by a preset and the configuration.
+//! The `ad` preset: what Active Directory and `inetOrgPerson` clients read. Pure: no I/O, no clock.
 //!
 //! What a value is never depends on other objects: names and accounts that must be
 //! unique, and memberships, are decided before and passed in.
@@ -8,15 +8,19 @@ mod addresses;
 mod draft;
 mod group;
 mod json;
+#[cfg(test)]
+mod mapped_tests;
 mod moment;
 mod names;
+mod overrides;
 mod person;
-mod properties;
+mod presets;
 mod structure;
 #[cfg(test)]
 mod tests;
 
-use crate::config::settings::{Branch, TreeSettings};
+use crate::config::property;
+use crate::config::settings::{Branch, MappingSettings, Preset, TreeSettings};
 use crate::directory::dn::Dn;
 use crate::directory::entry::Entry;
 use crate::directory::ids::ObjectId;
@@ -35,6 +39,7 @@ const VERSION: u32 = 2;
 #[derive(Debug, Clone)]
 pub struct Mapping {
     base: Dn,
+    settings: MappingSettings,
     users: Place,
     groups: Place,
     contacts: Place,
@@ -79,8 +84,8 @@ pub struct Object<'a> {
 }
 
 impl Mapping {
-    /// The `ad` preset, below `base`.
-    pub fn ad(base: &Dn, tree: &TreeSettings) -> Self {
+    /// The mapping of a connection, below `base`.
+    pub fn new(base: &Dn, tree: &TreeSettings, settings: &MappingSettings) -> Self {
         let place = |branch: &Branch| Place {
             ou: branch.ou.clone(),
             container: base.child("ou", &branch.ou),
@@ -88,6 +93,7 @@ impl Mapping {
         };
         Mapping {
             base: base.clone(),
+            settings: settings.clone(),
             users: place(&tree.users),
             groups: place(&tree.groups),
             contacts: place(&tree.contacts),
@@ -98,7 +104,7 @@ impl Mapping {
     /// A text of everything that decides what entries look like: where it differs from
     /// the one that entries were made with, they are to be derived anew.
     pub fn fingerprint(&self) -> String {
-        let mut out = format!("ad {VERSION}\nbase {}", self.base);
+        let mut out = format!("mapping {VERSION} {:?}\nbase {}", self.settings, self.base);
         for kind in Kind::ALL {
             let place = self.place(kind);
             out.push_str(&format!("\n{} {:?} {:?}", kind.plural(), place.ou, place.rdn));
@@ -108,8 +114,9 @@ impl Mapping {
 
     /// The Graph properties to select. Members and managers are relationships, and
     /// asked for by whoever needs them.
-    pub fn properties(&self, kind: Kind) -> Vec<&'static str> {
-        properties::selected(kind).to_vec()
+    pub fn properties(&self, kind: Kind) -> Vec<&str> {
+        let base = property::base(kind).iter().copied();
+        base.chain(self.settings.properties(kind)).collect()
     }
 
     /// The entry that the entries of this kind stand below.
@@ -155,6 +162,13 @@ impl Mapping {
             Kind::Contact => person::contact(&mut draft, object),
             Kind::Domain => structure::domain(&mut draft, object),
         }
+        if self.settings.preset != Preset::Ad {
+            presets::inetorgperson(&mut draft, object);
+        }
+        if self.settings.preset == Preset::Posix {
+            presets::posix(&mut draft, object);
+        }
+        overrides::apply(&mut draft, object.properties, self.settings.of(object.kind));
         draft.name_by(self.rdn_attribute(object.kind), object.name);
         self.bookkeeping(&mut draft, object, &dn);
         draft.entry()

@@ -19,7 +19,11 @@ fn mapping() -> Mapping {
         contacts: branch("contacts", "cn"),
         domains: branch("domains", "dc"),
     };
-    Mapping::ad(&Dn::parse("dc=fabrikam,dc=example").unwrap(), &tree)
+    ad(&Dn::parse("dc=fabrikam,dc=example").unwrap(), &tree)
+}
+
+fn ad(base: &Dn, tree: &TreeSettings) -> Mapping {
+    Mapping::new(base, tree, &MappingSettings::default())
 }
 
 fn properties(value: Value) -> Properties {
@@ -420,7 +424,7 @@ fn other_bases_and_shared_containers_conform_too() {
         domains: branch("dc"),
     };
     for base in ["o=Fabrikam", "ou=entra,dc=example", "cn=mail,dc=example"] {
-        let mapping = Mapping::ad(&Dn::parse(base).unwrap(), &tree);
+        let mapping = ad(&Dn::parse(base).unwrap(), &tree);
         let entries = mapping.structure();
         entries.iter().for_each(conforms);
         assert_eq!(entries.len(), 2);
@@ -623,7 +627,8 @@ fn odd_json_never_panics_and_never_breaks_an_entry() {
     ];
     for kind in Kind::ALL {
         for value in &odd {
-            let selected = mapping().properties(kind);
+            let mapping = mapping();
+            let selected = mapping.properties(kind);
             let all = selected.iter().map(|name| (name.to_string(), value.clone()));
             entry(kind, ADA, Value::Object(all.collect()));
         }
@@ -740,7 +745,7 @@ fn the_fingerprint_changes_with_everything_that_entries_depend_on() {
         domains: branch("domains", "dc"),
     };
     let normal = tree(branch("users", "uid"), branch("groups", "cn"));
-    let print = |base: &Dn, tree: &TreeSettings| Mapping::ad(base, tree).fingerprint();
+    let print = |base: &Dn, tree: &TreeSettings| ad(base, tree).fingerprint();
     let prints = HashSet::from([
         print(&base, &normal),
         print(&Dn::parse("dc=y").unwrap(), &normal),
@@ -755,7 +760,8 @@ fn the_fingerprint_changes_with_everything_that_entries_depend_on() {
 #[test]
 fn properties_are_selected_once_each() {
     for kind in Kind::ALL {
-        let selected = mapping().properties(kind);
+        let mapping = mapping();
+        let selected = mapping.properties(kind);
         assert_eq!(selected.iter().collect::<HashSet<_>>().len(), selected.len());
         assert!(selected.contains(&"id"));
     }

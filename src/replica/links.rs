@@ -57,7 +57,8 @@ impl Snapshot {
             return Ok(self.links(Space::Reports, number)?.and(&self.present(linked.manager)?));
         }
         if attribute == linked.direct_reports {
-            return self.managers_of(number);
+            let served = self.present(linked.direct_reports)?;
+            return Ok(self.managers_of(number)?.and(&served));
         }
         if attribute == linked.member {
             return Ok(self.links(Space::Groups, number)?.and(&self.present(linked.member)?));

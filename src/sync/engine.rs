@@ -84,7 +84,7 @@ impl Engine {
         let status = Status { connection: settings.name.clone(), ..Status::default() };
         let changes = i64::try_from(replica.changes.as_secs()).unwrap_or(i64::MAX);
         Engine {
-            mapping: Mapping::ad(&settings.base, &settings.tree),
+            mapping: Mapping::new(&settings.base, &settings.tree, &settings.mapping),
             settings: Arc::new(settings.clone()),
             history: (replica.history, changes),
             graph,

@@ -155,7 +155,7 @@ impl Stream<'_> {
     /// A round that is complete already goes on with what changed since.
     pub async fn gather(&self, full: bool) -> Result<Gathered, SyncError> {
         // Links of another endpoint lead elsewhere: they are left, and all is read anew.
-        let select = format!("{} {}", Graph::select_fingerprint(self.kind), self.endpoint);
+        let select = format!("{} {}", self.graph.select_fingerprint(self.kind), self.endpoint);
         let gathering = self.resume(&select, full)?;
         self.follow(gathering).await
     }

@@ -75,3 +75,71 @@ async fn hidden_members_are_served_once_the_configuration_says_so() {
         checker.check(&world.snapshot());
     }
 }
+
+/// The mapping of a configuration with these lines.
+fn mapping(lines: &str) -> entraldap::config::settings::MappingSettings {
+    let secret = ("SECRET".to_owned(), "geheim".to_owned());
+    let environment =
+        entraldap::config::Environment { variables: [secret].into(), credentials_directory: None };
+    let text = format!(
+        "[[ldap.listener]]\naddress = \"127.0.0.1:389\"\n[[connection]]\nname = \"contoso\"\n\
+         base = \"dc=contoso,dc=com\"\ntenant = \"contoso.com\"\n\
+         client_id = \"11111111-1111-1111-1111-111111111111\"\nclient_secret = {{ env = \"SECRET\" }}\n\
+         {lines}\n"
+    );
+    let mut settings = entraldap::config::parse(&text, "t", &environment).unwrap();
+    settings.connections.remove(0).mapping
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mapping_change_makes_all_entries_anew_with_graph_down() {
+    let mut world = World::hasty(Tenant::generate(4, 60), Knobs::default()).await;
+    world.pass().await;
+    let before = world.served();
+    world.simulator.forget_requests();
+    let posix = "[connection.mapping]\npreset = \"posix\"\n[connection.mapping.user]\n\
+                 description = { template = \"{displayName} of {department?}\" }";
+    world.connection.mapping = mapping(posix);
+    world.open();
+    let mut checker = Checker::default();
+    checker.check(&world.snapshot());
+    let user = world.simulator.with_tenant(|tenant| {
+        tenant.live(entraldap::simulator::Kind::User).next().unwrap().to_owned()
+    });
+    assert_eq!(world.values(&user, "uidNumber").len(), 1);
+    assert_eq!(world.values(&user, "description").len(), 1);
+    assert!(world.values(&user, "sAMAccountName").is_empty());
+    let names = world.served();
+    assert!(names.keys().eq(before.keys()), "names stay");
+    assert_eq!(world.last_record().kind, "derivation");
+
+    world.connection.mapping = Default::default();
+    world.open();
+    world.assert_equal();
+    checker.check(&world.snapshot());
+    assert_eq!(world.simulator.tally().total, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_select_of_graph_follows_the_mapping() {
+    let mut world = World::hasty(Tenant::generate(4, 30), Knobs::default()).await;
+    let user = world.simulator.with_tenant(|tenant| {
+        let user = tenant.live(entraldap::simulator::Kind::User).next().unwrap().to_owned();
+        let cost = serde_json::json!({"costCenter": "4711", "division": null});
+        tenant.set(entraldap::simulator::Kind::User, &user, "employeeOrgData", cost).unwrap();
+        user
+    });
+    world.pass().await;
+    world.connection.mapping =
+        mapping("[connection.mapping.user]\ncarLicense = \"employeeOrgData/costCenter\"");
+    world.open();
+    assert!(world.values(&user, "carLicense").is_empty(), "nothing is stored of it yet");
+    world.simulator.forget_requests();
+    world.pass().await;
+    let asked = world.simulator.requests();
+    let select =
+        asked.iter().find(|request| request.uri.contains("/users/delta?$select=")).unwrap();
+    assert!(select.uri.contains("employeeOrgData"), "{}", select.uri);
+    assert_eq!(world.values(&user, "carLicense").into_iter().collect::<Vec<_>>(), ["4711"]);
+    world.assert_equal();
+}

@@ -6,8 +6,8 @@ pub mod index;
 
 use entraldap::config::Secret;
 use entraldap::config::settings::{
-    ConnectionSettings, GraphSettings, GuardSettings, IncludeSettings, ReplicaSettings,
-    ScopeSettings, SecretSource, SyncSettings, TreeSettings,
+    ConnectionSettings, GraphSettings, GuardSettings, IncludeSettings, MappingSettings,
+    ReplicaSettings, ScopeSettings, SecretSource, SyncSettings, TreeSettings,
 };
 use entraldap::directory::dn::Dn;
 use entraldap::graph::Graph;
@@ -53,6 +53,7 @@ pub fn connection(simulator: &Simulator) -> ConnectionSettings {
         client_secret: SecretSource::Value(Secret::new(options.client_secret.clone())),
         graph,
         sync: SyncSettings::default(),
+        mapping: MappingSettings::default(),
         include: IncludeSettings::default(),
         scope: ScopeSettings::default(),
         rules: Vec::new(),
