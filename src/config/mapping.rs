@@ -198,9 +198,9 @@ fn attribute(name: &str) -> Result<&'static AttributeType, Trouble> {
         let meant = meant.and_then(|meant| schema.attribute(meant.as_bytes()));
         let remedy = match meant {
             Some(meant) => format!("did you mean \"{}\"?", meant.name),
-            None => "write a name that the schema (cn=Subschema) lists".to_owned(),
+            None => "write an attribute that the schema (cn=Subschema) lists".to_owned(),
         };
-        return Err(Trouble::new("is not an attribute", remedy));
+        return Err(Trouble::new("is not a known key", remedy));
     };
     if OURS.contains(&found.name) || found.is_constructed() {
         let message = "says what the entry is, and is not a matter of mapping";

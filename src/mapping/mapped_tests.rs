@@ -194,7 +194,7 @@ fn mistakes_in_a_mapping_are_told_with_their_place_and_remedy() {
     for (line, expected) in [
         (
             "departmint = \"jobTitle\"",
-            "mapping.user.departmint: is not an attribute; did you mean \"department\"?",
+            "mapping.user.departmint: is not a known key; did you mean \"department\"?",
         ),
         (
             "department = \"jobTitel\"",
