@@ -26,6 +26,7 @@ impl World {
         for (name, text) in [
             ("client-secret", "geheim\n"),
             ("admin-token", "geheim\n"),
+            ("local.ldif", "version: 1\n"),
             ("smtp-password", "geheim\n"),
             ("webhook-secret", "geheim\n"),
             ("tls.crt", "-----BEGIN CERTIFICATE-----\n"),

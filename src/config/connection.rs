@@ -49,8 +49,9 @@ fn one(
     let scope = table.section("scope", scope::read);
     let rules = rule::read(table);
     let guard = table.section("guard", guard::read);
-    let local = table.section_if_present("local", local::read).flatten();
     let tree = table.section("tree", tree::read);
+    let read_local = |table: &Table<'_>| local::read(table, base.as_ref(), &tree);
+    let local = table.section_if_present("local", read_local).flatten();
 
     if let Some(name) = &name {
         names.check(table.report, table.place("name"), name);

@@ -39,6 +39,7 @@ mod value;
 
 pub use environment::Environment;
 pub use load::{load, parse};
+pub use local::load as local_entries;
 pub use problem::{Problem, Problems};
 pub use secret::{ProxyUrl, Secret, SecretSource};
 pub use settings::Settings;

@@ -3,7 +3,7 @@
 pub use super::calendar::{Calendar, Cron};
 pub use super::guard::{GuardSettings, Threshold};
 pub use super::include::IncludeSettings;
-pub use super::local::{LocalSettings, Prefer};
+pub use super::local::{LocalEntry, LocalSettings, Prefer};
 pub use super::mapping::{Case, From, Mapped, MappingSettings, Piece, Preset, Shape};
 use super::problem::Problems;
 pub use super::property::PropertyPath;

@@ -9,6 +9,7 @@ pub mod entry;
 pub mod filter;
 pub mod ids;
 pub mod kind;
+pub mod ldif;
 pub mod predicate;
 pub mod schema;
 pub mod subschema;

@@ -16,6 +16,11 @@ impl Draft {
         Draft { entry: Entry::new(dn) }
     }
 
+    /// Goes on from what there is.
+    pub(super) fn of(entry: Entry) -> Self {
+        Draft { entry }
+    }
+
     pub(super) fn entry(self) -> Entry {
         self.entry
     }

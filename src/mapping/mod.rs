@@ -8,6 +8,7 @@ mod addresses;
 mod draft;
 mod group;
 mod json;
+pub mod local;
 #[cfg(test)]
 mod mapped_tests;
 mod moment;

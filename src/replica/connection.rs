@@ -39,6 +39,9 @@ pub struct ConnectionState {
     /// Groups that rules have made.
     #[serde(default)]
     pub local_groups: Vec<Number>,
+    /// Stands for what the local file held when its entries were published.
+    #[serde(default)]
+    pub local: String,
     /// Entries of the local file.
     #[serde(default)]
     pub local_entries: Vec<Number>,

@@ -2,7 +2,7 @@
 
 use super::encoding::{Encoded, View, values_of};
 use super::error::Error;
-use super::ids::Number;
+use super::ids::{Ids, Number};
 use super::keys;
 use super::writer::Transaction;
 use crate::directory::attribute::AttributeId;
@@ -71,6 +71,19 @@ impl Transaction<'_> {
             self.tables.accounts.remove(account_key(connection, account).as_slice())?;
         }
         Ok(())
+    }
+
+    /// Entries with a value that has this key, as far as they are put. Not for linked DNs.
+    pub fn equal(&mut self, attribute: AttributeId, key: &[u8]) -> Result<Ids, Error> {
+        self.equal.flush()?;
+        self.equal.get(&keys::equal(attribute, key))
+    }
+
+    /// The connection of a published entry.
+    pub fn connection_of(&self, number: Number) -> Result<Option<u16>, Error> {
+        let octets = self.tables.entries.get(number)?;
+        let view = |octets: &[u8]| View::new(octets).map(|view| view.identity().connection);
+        Ok(octets.and_then(|octets| view(octets.value())))
     }
 
     /// Frees all account names of a connection.

@@ -6,6 +6,7 @@ use super::apply::{self, Rereads, Touched};
 use super::derive::{self, Derivation, Derived};
 use super::error::SyncError;
 use super::haul::Haul;
+use super::local::LocalEntries;
 use super::losses::{self, Losses};
 use super::scope::{self, Scope};
 use crate::config::settings::ConnectionSettings;
@@ -28,6 +29,7 @@ pub(super) struct Commit {
     pub(super) connection: u16,
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) mapping: Mapping,
+    pub(super) local: Option<LocalEntries>,
     /// How many passes are remembered, and for how long changes are, in seconds.
     pub(super) history: (usize, i64),
     /// Whether to tell what would happen, and do nothing.
@@ -235,6 +237,7 @@ impl Commit {
             connection: self.connection,
             settings: &self.settings,
             mapping: &self.mapping,
+            local: self.local.as_ref(),
             pass: record.number,
             now,
             keep_changes: self.dry,

@@ -5,6 +5,7 @@
 use super::apply::Touched;
 use super::error::SyncError;
 use super::judge::{Judge, Verdict};
+use super::local::LocalEntries;
 use super::losses::{Losses, Totals};
 use super::names::Subject;
 use super::put::Stamps;
@@ -55,6 +56,8 @@ pub struct Derivation<'a> {
     pub settings: &'a ConnectionSettings,
     /// How objects become entries.
     pub mapping: &'a Mapping,
+    /// Entries of our own; `None` where they are not known, and stay as they are.
+    pub local: Option<&'a LocalEntries>,
     /// The pass.
     pub pass: u64,
     /// Unix time.
@@ -86,6 +89,8 @@ pub(super) struct Deriving<'a, 't> {
     pub(super) local_groups: HashMap<String, Number>,
     /// Of local groups that changed.
     pub(super) refilled: RoaringBitmap,
+    /// Local entries, behind which no object stands.
+    pub(super) local_numbers: RoaringBitmap,
     /// Objects that keep their present state.
     pub(super) paused: RoaringBitmap,
     /// Objects that this pass took out of the scope.
@@ -118,11 +123,13 @@ pub fn derive(
         gained: HashSet::new(),
         local_groups: HashMap::new(),
         refilled: RoaringBitmap::new(),
+        local_numbers: RoaringBitmap::new(),
         paused: RoaringBitmap::new(),
         cut: &touched.cut,
     };
     deriving.structure(&mut state, anew)?;
     deriving.pause(&state)?;
+    deriving.know_local_entries(&state);
     let mut objects = touched.objects.clone();
     objects |= deriving.local_groups(&mut state)?;
     if deriving.judge.asks_chains {
@@ -137,6 +144,8 @@ pub fn derive(
     } else {
         deriving.objects(&objects, Some(&touched.neighbours))?;
     }
+    let moved = deriving.local_entries(&mut state)?;
+    deriving.objects(&moved, Some(&RoaringBitmap::new()))?;
     let lost = deriving.lost.difference(&deriving.gained).count();
     deriving.derived.losses.addresses = u64::try_from(lost).unwrap_or(u64::MAX);
     state.totals = deriving.totals;
@@ -151,11 +160,15 @@ pub(super) fn fingerprint(derivation: &Derivation<'_>) -> String {
     let schema: Vec<_> = schema::standard().attributes().iter().map(|a| a.name).collect();
     let schema = text_digest(&schema.join(" "));
     let judge = text_digest(&Judge::new(derivation.settings).fingerprint());
-    format!(
+    let mut text = format!(
         "{}\nhidden members {}\nschema {schema}\nrules {judge}",
         derivation.mapping.fingerprint(),
         derivation.settings.sync.hidden_members
-    )
+    );
+    if let Some(local) = derivation.local {
+        text.push_str(&format!("\nlocal {}", local.fingerprint()));
+    }
+    text
 }
 
 fn text_digest(text: &str) -> String {
@@ -233,7 +246,7 @@ impl Deriving<'_, '_> {
         neighbours: Option<&RoaringBitmap>,
     ) -> Result<(), SyncError> {
         let mut subjects: Vec<Subject> = Vec::new();
-        let mut done = self.paused.clone();
+        let mut done = &self.paused | &self.local_numbers;
         let mut open = touched - &done;
         let mut around = neighbours.cloned().unwrap_or_default();
         while !open.is_empty() {

@@ -4,6 +4,7 @@ use super::commit::{self, Commit, Preview, Stop};
 use super::derive::{self, Derivation};
 use super::error::SyncError;
 use super::haul::{Haul, Manner};
+use super::local::LocalEntries;
 use super::status::{Phase, Status};
 use super::{PassRecord, carrier};
 use crate::config::settings::{ConnectionSettings, ReplicaSettings};
@@ -12,8 +13,8 @@ use crate::graph::Graph;
 use crate::mapping::Mapping;
 use crate::replica::Writer;
 use crate::replica::connection::ConnectionState;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -26,10 +27,15 @@ pub struct Engine {
     pub(super) writer: Writer,
     pub(super) connection: u16,
     mapping: Mapping,
+    /// Entries of our own, and when and how long their file was when they were read.
+    local: Mutex<(Option<LocalEntries>, Option<Stamp>)>,
     pub(super) status: watch::Sender<Status>,
     /// Passes in a row that Graph refused as bad requests.
     refusals: AtomicU32,
 }
+
+/// When a file was changed, and its length.
+type Stamp = (SystemTime, u64);
 
 /// After so many refusals the stored links are suspected, and all is read anew.
 const SUSPECT_LINKS: u32 = 3;
@@ -69,6 +75,7 @@ impl Engine {
             Ok(number)
         })?;
         let engine = Self::at(connection, settings, replica, graph, writer);
+        engine.read_local();
         engine.derive_anew()?;
         engine.report_state();
         Ok(engine)
@@ -90,6 +97,7 @@ impl Engine {
             graph,
             writer,
             connection,
+            local: Mutex::new((None, None)),
             status: watch::Sender::new(status),
             refusals: AtomicU32::new(0),
         }
@@ -148,21 +156,68 @@ impl Engine {
         }
     }
 
+    fn local(&self) -> Option<LocalEntries> {
+        self.local.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Reads the file of local entries, should it have changed; gives whether it has.
+    fn read_local(&self) -> bool {
+        let stamp = self.settings.local.as_ref().and_then(|local| {
+            let found = std::fs::metadata(&local.file).ok()?;
+            Some((found.modified().ok()?, found.len()))
+        });
+        let mut slot = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.0.is_some() && slot.1 == stamp {
+            return false;
+        }
+        match LocalEntries::load(&self.settings) {
+            Ok(entries) => {
+                *slot = (Some(entries), stamp);
+                true
+            }
+            Err(error) => {
+                // Once per state of the file.
+                if slot.1 != stamp || stamp.is_none() {
+                    tracing::error!(connection = %self.settings.name, "{error}");
+                }
+                slot.1 = stamp;
+                false
+            }
+        }
+    }
+
+    /// Whether there is a file of local entries.
+    pub fn has_local(&self) -> bool {
+        self.settings.local.is_some()
+    }
+
+    /// Looks whether the file of local entries has changed, and publishes what it has now.
+    pub fn look_at_local(&self) -> Result<(), SyncError> {
+        if self.settings.local.is_some() && self.is_published() && self.read_local() {
+            self.derive_by("local file")?;
+            self.report_state();
+        }
+        Ok(())
+    }
+
     fn to_commit(&self, dry: bool) -> Commit {
         Commit {
             connection: self.connection,
             settings: Arc::clone(&self.settings),
             mapping: self.mapping.clone(),
+            local: self.local(),
             history: self.history,
             dry,
         }
     }
 
     fn derive_anew(&self) -> Result<(), SyncError> {
+        let local = self.local();
         let derivation = Derivation {
             connection: self.connection,
             settings: &self.settings,
             mapping: &self.mapping,
+            local: local.as_ref(),
             pass: 0,
             now: 0,
             keep_changes: false,
@@ -170,13 +225,20 @@ impl Engine {
         let stale = self
             .state()
             .is_some_and(|s| s.is_published() && s.mapping != derive::fingerprint(&derivation));
-        if !stale {
+        let is_new = local.as_ref().is_some_and(|local| {
+            self.state().is_some_and(|s| s.is_published() && s.local != local.digest())
+        });
+        if !stale && !is_new {
             return Ok(());
         }
+        self.derive_by("configuration")
+    }
+
+    fn derive_by(&self, trigger: &'static str) -> Result<(), SyncError> {
         let name = &self.settings.name;
-        tracing::info!(connection = %name, "the mapping, the tree or the rules have changed: deriving all entries anew");
+        tracing::info!(connection = %name, "the {trigger} has changed: deriving what changes with it, without Graph");
         let began = Instant::now();
-        let mut record = self.record(Order { trigger: "configuration", full: false });
+        let mut record = self.record(Order { trigger, full: false });
         record.kind = "derivation".to_owned();
         let commit = self.to_commit(false);
         match self.writer.write(|change| commit.rederive(change, record.clone(), began)) {
@@ -291,6 +353,7 @@ impl Engine {
     }
 
     async fn try_out(&self, full: bool) -> Result<Preview, SyncError> {
+        self.read_local();
         let mut record = self.record(Order { trigger: "dry-run", full });
         match self.attempt(Manner { full, dry: true }, &mut record).await {
             Err(Stop::Dry(preview)) => {

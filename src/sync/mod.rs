@@ -15,6 +15,7 @@ pub mod error;
 pub mod gather;
 mod haul;
 pub mod judge;
+pub mod local;
 mod local_groups;
 pub mod losses;
 mod names;

@@ -54,7 +54,11 @@ impl Deriving<'_, '_> {
             let old = self.change.name_of(subject.number)?;
             let wanted = &subject.name;
             let mut fitting = [wanted.clone(), with_suffix(wanted, subject.id)].into_iter();
-            let kept = fitting.find(|name| Some(self.dn_text(subject.kind, name)) == old);
+            let fits = |name: &String| {
+                Some(self.dn_text(subject.kind, name)) == old
+                    && !self.is_reserved(&self.mapping.dn(subject.kind, name).key())
+            };
+            let kept = fitting.find(fits);
             match kept {
                 Some(name) => subject.name = name,
                 None => {
@@ -108,7 +112,7 @@ impl Deriving<'_, '_> {
             let dn = self.mapping.dn(kind, &name);
             let key = dn.key();
             let holder = self.change.named(&key)?;
-            if holder.is_none_or(|holder| holder == subject.number) {
+            if !self.is_reserved(&key) && holder.is_none_or(|holder| holder == subject.number) {
                 self.change.claim_name(&key, subject.number)?;
                 self.renamed.insert(subject.number);
                 self.names.insert(subject.number, Some(Rc::from(dn.to_string())));

@@ -9,13 +9,14 @@ use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::directory::schema;
 use crate::directory::text;
-use crate::mapping::{Object, Properties};
+use crate::mapping::{Object, local};
 use crate::replica::encoding::{self, Encoded, Identity, View, values_of};
 use crate::replica::log::{Action, AttributeChange, Change};
 use crate::replica::source::Space;
 use crate::replica::{Error, Number};
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Attributes that deriving looks at.
 pub(super) struct Stamps {
@@ -102,10 +103,6 @@ impl Deriving<'_, '_> {
 
     pub(super) fn put(&mut self, subject: &Subject) -> Result<(), SyncError> {
         let number = subject.number;
-        let before = self.change.stored(number)?;
-        let stamps = before.as_deref().and_then(|octets| self.old_stamps(octets));
-        let next = self.change.next_change();
-        let (created, changed, changed_at) = stamps.unwrap_or((next, next, self.derivation.now));
         let links = Links {
             members: self.served_members(number, subject)?,
             member_of: self.served_groups(number)?,
@@ -124,21 +121,69 @@ impl Deriving<'_, '_> {
                 &again
             }
         };
-        let facts = (subject, properties, &links);
-        let mut encoded = self.encode(facts, created, changed, changed_at);
+        let mapping = self.mapping;
+        let container = mapping.container(subject.kind);
+        let parent = self.containers.iter().find(|(dn, _)| *dn == container);
+        let identity = Identity {
+            kind: Some(subject.kind),
+            connection: self.connection,
+            parent: parent.map_or(Number::MAX, |(_, number)| *number),
+            object: subject.id,
+        };
+        let kept_elsewhere = self.derivation.local.map(|local| Arc::clone(&local.addresses));
+        let encode = |created, changed, changed_at| {
+            let mut entry = mapping.entry(&Object {
+                kind: subject.kind,
+                id: subject.id,
+                properties,
+                name: &subject.name,
+                account: subject.account.as_deref(),
+                members: &links.members.iter().map(|dn| &**dn).collect::<Vec<_>>(),
+                member_of: &links.member_of.iter().map(|dn| &**dn).collect::<Vec<_>>(),
+                manager: links.manager.as_deref(),
+                direct_reports: &links.reports.iter().map(|dn| &**dn).collect::<Vec<_>>(),
+                created,
+                changed,
+                changed_at,
+            });
+            let mut lost = Vec::new();
+            if let Some(kept) = kept_elsewhere.as_ref().filter(|kept| !kept.is_empty()) {
+                lost = local::without(&mut entry, kept);
+            }
+            (encoding::encode(&entry, &identity, schema::standard()), lost)
+        };
+        let lost =
+            self.write(number, subject.id, self.dn_text(subject.kind, &subject.name), &encode)?;
+        let dn = &subject.name;
+        let tell = |address| format!("{address} of {dn} belongs to a local entry, which keeps it");
+        self.derived.warnings.extend(lost.into_iter().map(tell));
+        Ok(())
+    }
+
+    /// Writes an entry where it is new or differs from the stored one. `encode` makes it,
+    /// by the numbers of its first and its latest change and the time of that; gives the
+    /// addresses that it had to leave to others, where it was written.
+    pub(super) fn write(
+        &mut self,
+        number: Number,
+        object: ObjectId,
+        dn: String,
+        encode: &dyn Fn(u64, u64, i64) -> (Encoded, Vec<String>),
+    ) -> Result<Vec<String>, SyncError> {
+        let before = self.change.stored(number)?;
+        let stamps = before.as_deref().and_then(|octets| self.old_stamps(octets));
+        let next = self.change.next_change();
+        let (created, changed, changed_at) = stamps.unwrap_or((next, next, self.derivation.now));
+        let (mut encoded, mut lost) = encode(created, changed, changed_at);
         let action = if before.is_none() { Action::Added } else { Action::Changed };
+        let mut attributes = Vec::new();
         if action == Action::Changed {
             if !self.change.differs(number, &encoded)? {
-                return Ok(());
+                return Ok(Vec::new());
             }
-            encoded = self.encode(facts, created, next, self.derivation.now);
+            (encoded, lost) = encode(created, next, self.derivation.now);
+            attributes = self.change.difference(number, &encoded, &self.stamps.bookkeeping())?;
         }
-        let attributes = match action {
-            Action::Changed => {
-                self.change.difference(number, &encoded, &self.stamps.bookkeeping())?
-            }
-            _ => Vec::new(),
-        };
         let old = before.as_ref().map(|stored| counted(stored, &self.stamps));
         let new = counted(&encoded.entry, &self.stamps);
         self.count(old.as_ref(), Some(&new));
@@ -147,8 +192,8 @@ impl Deriving<'_, '_> {
             Action::Added => self.derived.added += 1,
             _ => self.derived.changed += 1,
         }
-        let dn = self.dn_text(subject.kind, &subject.name);
-        self.log(number, subject.id, action, dn, attributes, "")
+        self.log(number, object, action, dn, attributes, "")?;
+        Ok(lost)
     }
 
     /// Keeps count of what is served, and of what is lost.
@@ -179,42 +224,6 @@ impl Deriving<'_, '_> {
             (false, true) => self.totals.filled_groups += 1,
             _ => {}
         }
-    }
-
-    fn encode(
-        &self,
-        (subject, properties, links): (&Subject, &Properties, &Links),
-        created: u64,
-        changed: u64,
-        changed_at: i64,
-    ) -> Encoded {
-        let entry = self.mapping.entry(&Object {
-            kind: subject.kind,
-            id: subject.id,
-            properties,
-            name: &subject.name,
-            account: subject.account.as_deref(),
-            members: &links.members.iter().map(|dn| &**dn).collect::<Vec<_>>(),
-            member_of: &links.member_of.iter().map(|dn| &**dn).collect::<Vec<_>>(),
-            manager: links.manager.as_deref(),
-            direct_reports: &links.reports.iter().map(|dn| &**dn).collect::<Vec<_>>(),
-            created,
-            changed,
-            changed_at,
-        });
-        let container = self.mapping.container(subject.kind);
-        let parent = self
-            .containers
-            .iter()
-            .find(|(dn, _)| *dn == container)
-            .map_or(Number::MAX, |(_, n)| *n);
-        let identity = Identity {
-            kind: Some(subject.kind),
-            connection: self.connection,
-            parent,
-            object: subject.id,
-        };
-        encoding::encode(&entry, &identity, schema::standard())
     }
 
     fn served_members(
@@ -253,7 +262,11 @@ impl Deriving<'_, '_> {
         Ok(hides)
     }
 
-    fn dns_of(&mut self, space: Space, number: Number) -> Result<Vec<Rc<str>>, SyncError> {
+    pub(super) fn dns_of(
+        &mut self,
+        space: Space,
+        number: Number,
+    ) -> Result<Vec<Rc<str>>, SyncError> {
         let mut out = Vec::new();
         for other in self.change.linked(space, number)?.iter() {
             out.extend(self.dn_of(other)?);

@@ -116,6 +116,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 /// The clock on the wall is looked at so often: it may be set, and machines sleep.
 const LOOK: Duration = Duration::from_secs(30);
+/// So often the file of local entries is looked at.
+const LOOK_AT_LOCAL: Duration = Duration::from_secs(2);
 
 /// The schedule of one connection.
 pub struct Schedule {
@@ -127,6 +129,7 @@ pub struct Schedule {
 struct Runner {
     engine: Engine,
     settings: SyncSettings,
+    has_local: bool,
     reports: Option<mpsc::UnboundedSender<PassRecord>>,
 }
 
@@ -146,7 +149,12 @@ impl Schedule {
     pub fn new(name: &str, engine: Engine, settings: &SyncSettings) -> (Self, Handle) {
         let (sender, commands) = mpsc::channel(8);
         let handle = Handle { name: name.to_owned(), commands: sender, status: engine.status() };
-        let runner = Runner { engine, settings: settings.clone(), reports: None };
+        let runner = Runner {
+            has_local: engine.has_local(),
+            engine,
+            settings: settings.clone(),
+            reports: None,
+        };
         (Schedule { runner, commands }, handle)
     }
 
@@ -167,6 +175,10 @@ impl Schedule {
                 () = stop.cancelled() => return,
                 command = commands.recv() => Some(command),
                 () = runner.wait_for(due) => None,
+                () = tokio::time::sleep(LOOK_AT_LOCAL), if runner.has_local => {
+                    runner.look_at_local();
+                    continue;
+                }
             };
             let (order, reply) = match asked {
                 None => (runner.due_order(trigger), None),
@@ -229,6 +241,13 @@ impl Schedule {
 }
 
 impl Runner {
+    /// Brief, and as rare as changes of a file: it may keep this thread.
+    fn look_at_local(&self) {
+        if let Err(error) = tokio::task::block_in_place(|| self.engine.look_at_local()) {
+            tracing::error!("the local entries were not published: {error}");
+        }
+    }
+
     async fn preview(&self, settings: &ConnectionSettings, full: bool) -> Result<Preview, String> {
         let graph = Graph::new(settings).map_err(|error| error.to_string())?;
         self.engine.preview(settings, graph, full).await.map_err(|error| error.to_string())

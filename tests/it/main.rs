@@ -21,6 +21,7 @@ mod hostile;
 mod killed;
 mod knobs;
 mod listeners;
+mod local;
 mod members;
 mod names;
 mod permissions;
