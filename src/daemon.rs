@@ -1,6 +1,7 @@
 //! Builds the rooms from settings, spawns them, drains them: the only file that sees
 //! everybody.
 
+mod numbers;
 mod reload;
 
 use crate::admin::{self, Facts, Listening};
@@ -12,7 +13,6 @@ use crate::notify;
 use crate::replica::{self, OpenError, Writer};
 use crate::sync::schedule::Schedule;
 use crate::sync::{self, Engine, Handle, SyncError};
-use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -57,6 +57,7 @@ pub struct Daemon {
     tasks: TaskTracker,
     addresses: Vec<(SocketAddr, bool)>,
     schedules: Vec<Handle>,
+    graphs: Vec<(String, Graph)>,
     server: Arc<ldap::Server>,
     writer: Writer,
     /// Where the settings come from, once that is known.
@@ -77,8 +78,10 @@ impl Daemon {
         let tasks = TaskTracker::new();
         let mut schedules = Vec::new();
         let mut handles = Vec::new();
+        let mut graphs = Vec::new();
         for connection in &settings.connections {
             let graph = Graph::new(connection)?;
+            graphs.push((connection.name.clone(), graph.clone()));
             let engine = Engine::new(connection, &settings.replica, graph, writer.clone())?;
             let (schedule, handle) = Schedule::new(&connection.name, engine, &connection.sync);
             schedules.push(schedule);
@@ -105,7 +108,8 @@ impl Daemon {
         }
         tasks.spawn(notify::run(settings.reports.clone(), records, stop.clone()));
         let config = Arc::new(OnceLock::new());
-        let daemon = Daemon { stop, tasks, addresses, schedules: handles, server, writer, config };
+        let schedules = handles;
+        let daemon = Daemon { stop, tasks, addresses, schedules, graphs, server, writer, config };
         daemon.spawn_admin(admin, settings);
         Ok(daemon)
     }
@@ -136,9 +140,19 @@ impl Daemon {
             forget: Box::new(move |name| {
                 sync::buttons::forget(&writer, name).map_err(|error| error.to_string())
             }),
+            numbers: Box::new({
+                let server = Arc::clone(&self.server);
+                move || numbers::ldap(&server)
+            }),
+            graph: Box::new({
+                let graphs = self.graphs.clone();
+                move || numbers::graph(&graphs)
+            }),
+            replica: settings.replica.path.clone(),
+            ready_age: settings.admin.ready_age,
             reader: self.writer.reader(),
             schedules: self.schedules.clone(),
-            ldap: Box::new(move || counts(&server)),
+            ldap: Box::new(move || numbers::counts(&server)),
             listeners: self
                 .addresses
                 .iter()
@@ -212,24 +226,6 @@ fn retire(writer: &Writer, settings: &Settings) -> Result<(), StartError> {
             Ok(())
         })
         .map_err(|error| StartError::Sync(error.into()))
-}
-
-fn counts(server: &ldap::Server) -> Value {
-    let counts = server.counts();
-    let operations: Vec<Value> = counts
-        .operations
-        .iter()
-        .map(|(kind, code, count)| json!({ "operation": format!("{kind:?}").to_lowercase(), "result": code, "count": count }))
-        .collect();
-    json!({
-        "connections": counts.connections,
-        "open": counts.open,
-        "refused": counts.refused,
-        "entries": counts.entries,
-        "misses": counts.misses,
-        "malformed": counts.malformed,
-        "operations": operations,
-    })
 }
 
 /// Many systems start a process with leave for 1,024 open files, and with leave to ask for

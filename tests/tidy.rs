@@ -64,6 +64,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("lettre", &["notify"]),
+    ("prometheus_client", &["admin"]),
     ("axum", &["admin", "simulator"]),
     ("tracing_subscriber", &["telemetry"]),
 ];

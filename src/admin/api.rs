@@ -1,6 +1,7 @@
 //! The requests that commands send, and their answers in JSON.
 
 use super::buttons;
+use super::metrics::{self, GraphNumbers, LdapNumbers};
 use crate::config::Secret;
 use crate::config::settings::ConnectionSettings;
 use crate::inspect::explain::{Explanation, explain};
@@ -17,7 +18,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the side window shows and reaches.
 pub struct Facts {
@@ -32,6 +35,14 @@ pub struct Facts {
     pub forget: Forget,
     /// What the LDAP side has counted.
     pub ldap: Box<dyn Fn() -> Value + Send + Sync>,
+    /// The same, for metrics.
+    pub numbers: Box<dyn Fn() -> LdapNumbers + Send + Sync>,
+    /// What was asked of Graph, by connection.
+    pub graph: Box<dyn Fn() -> Vec<GraphNumbers> + Send + Sync>,
+    /// The replica's file.
+    pub replica: PathBuf,
+    /// How old the last good pass may be.
+    pub ready_age: Duration,
     /// Addresses that LDAP is served on.
     pub listeners: Vec<String>,
     /// When the daemon started, Unix time.
@@ -54,6 +65,8 @@ pub(super) type Shared = State<Arc<Facts>>;
 pub fn router(facts: Facts, token: Option<Secret>) -> Router {
     let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(metrics::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/status", get(status))
         .route("/passes", get(passes))
         .route("/explain", get(explain_one))

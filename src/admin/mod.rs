@@ -4,7 +4,9 @@
 mod api;
 mod buttons;
 mod listen;
+mod metrics;
 
 pub use api::{Facts, Forget, Replied, router};
 pub use buttons::Pressed;
 pub use listen::{ListenError, Listening, bind};
+pub use metrics::{GraphNumbers, Latencies, LdapNumbers};

@@ -4,6 +4,7 @@ use super::reader::Table;
 use super::settings::{AdminListen, AdminSettings};
 use super::value::{Trouble, Value};
 use super::{Environment, source};
+use std::time::Duration;
 
 /// Reads the section.
 pub(super) fn read(table: &Table<'_>, environment: &Environment) -> AdminSettings {
@@ -17,7 +18,10 @@ pub(super) fn read(table: &Table<'_>, environment: &Environment) -> AdminSetting
             "write token = { file = \"...\" }, or listen on a unix: socket, which needs none",
         );
     }
-    AdminSettings { listen, token }
+    let ready_age = table.or("ready_age", AdminSettings::default().ready_age, |value| {
+        value.duration(Duration::from_secs(1)..=Duration::from_secs(366 * 86_400))
+    });
+    AdminSettings { listen, token, ready_age }
 }
 
 fn listen(value: &Value<'_>) -> Result<AdminListen, Trouble> {

@@ -31,7 +31,11 @@ impl Default for LogSettings {
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        AdminSettings { listen: AdminListen::Unix("/run/entraldap/admin.sock".into()), token: None }
+        AdminSettings {
+            listen: AdminListen::Unix("/run/entraldap/admin.sock".into()),
+            token: None,
+            ready_age: Duration::from_secs(DAY),
+        }
     }
 }
 

@@ -78,6 +78,8 @@ pub struct AdminSettings {
     pub listen: AdminListen,
     /// Needed on a loopback address; sent as `Authorization: Bearer`.
     pub token: Option<Secret>,
+    /// `/readyz` says no when the last good pass is older.
+    pub ready_age: Duration,
 }
 
 /// Where the admin HTTP server listens.

@@ -34,6 +34,8 @@ pub(crate) struct PendingBind {
     pub(crate) password: Zeroizing<Vec<u8>>,
     /// Who tries.
     pub(crate) attempt: Attempt,
+    /// When the request was looked at.
+    pub(crate) started: Instant,
 }
 
 /// Decides a bind as far as that is cheap. The session is anonymous already.
@@ -88,6 +90,7 @@ pub(crate) fn begin(
             account: account.cloned(),
             password: Zeroizing::new(password.to_vec()),
             attempt,
+            started: now,
         }),
     }
 }

@@ -1,6 +1,7 @@
 //! What has been done since the start, counted. Pure: no I/O, no clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Kinds of operations that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +42,31 @@ impl OperationKind {
 /// Result codes from here on are counted together.
 const CODES: usize = 96;
 
+/// Upper bounds of classes of latencies, in microseconds.
+const BOUNDS: [u64; 14] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
+    5_000_000, 30_000_000,
+];
+
+/// How long operations of a kind took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latency {
+    /// The kind.
+    pub kind: OperationKind,
+    /// Upper bounds in seconds, the last without end, and how many lay below each and above
+    /// the one before.
+    pub classes: Vec<(f64, u64)>,
+    /// All of them together, in seconds.
+    pub sum: f64,
+}
+
 /// Running counts.
 #[derive(Debug)]
 pub(crate) struct Counters {
     results: [[AtomicU64; CODES]; OperationKind::ALL.len()],
+    latencies: [[AtomicU64; BOUNDS.len() + 1]; OperationKind::ALL.len()],
+    /// Microseconds.
+    sums: [AtomicU64; OperationKind::ALL.len()],
     connections: AtomicU64,
     open: AtomicU64,
     refused: AtomicU64,
@@ -77,6 +99,8 @@ impl Default for Counters {
         let zero = || AtomicU64::new(0);
         Counters {
             results: std::array::from_fn(|_| std::array::from_fn(|_| zero())),
+            latencies: std::array::from_fn(|_| std::array::from_fn(|_| zero())),
+            sums: std::array::from_fn(|_| zero()),
             connections: zero(),
             open: zero(),
             refused: zero(),
@@ -94,6 +118,34 @@ impl Counters {
         if let Some(counter) = self.results.get(kind as usize).and_then(|codes| codes.get(slot)) {
             add(counter, 1);
         }
+    }
+
+    /// An operation took so long.
+    pub(crate) fn took(&self, kind: OperationKind, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let class = BOUNDS.partition_point(|bound| micros > *bound);
+        let of_kind = self.latencies.get(kind as usize).and_then(|classes| classes.get(class));
+        if let (Some(counter), Some(sum)) = (of_kind, self.sums.get(kind as usize)) {
+            add(counter, 1);
+            add(sum, micros);
+        }
+    }
+
+    /// How long operations took.
+    pub(crate) fn latencies(&self) -> Vec<Latency> {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let bounds = || BOUNDS.iter().map(|bound| *bound as f64 / 1e6).chain([f64::MAX]);
+        let of = |((kind, classes), sum): (
+            (OperationKind, &[AtomicU64; BOUNDS.len() + 1]),
+            &AtomicU64,
+        )| {
+            Latency {
+                kind,
+                classes: bounds().zip(classes.iter().map(read)).collect(),
+                sum: read(sum) as f64 / 1e6,
+            }
+        };
+        OperationKind::ALL.into_iter().zip(&self.latencies).zip(&self.sums).map(of).collect()
     }
 
     /// A search returned so many entries, without an error where `success`.

@@ -41,7 +41,7 @@ pub mod fuzzing;
 mod tests;
 
 pub use accounts::AccountError;
-pub use counters::{Counts, OperationKind};
+pub use counters::{Counts, Latency, OperationKind};
 pub use listener::{listen, serve};
 pub use server::{Clock, Server, StartError};
 pub use tls::TlsError;

@@ -18,6 +18,7 @@ use super::{compare, controls, refused};
 use crate::replica::reader::Snapshot;
 use ldap3_proto::LdapResultCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the connection does next.
 pub(crate) enum Verdict {
@@ -156,7 +157,7 @@ impl<'s> Batch<'s> {
         match cursor.step(self.server, out, room, &mut self.slice) {
             Step::More => false,
             Step::Done(code) => {
-                self.count(OperationKind::Search, code);
+                self.count_from(cursor.started, OperationKind::Search, code);
                 true
             }
         }
@@ -253,7 +254,12 @@ impl<'s> Batch<'s> {
     }
 
     fn count(&self, kind: OperationKind, code: LdapResultCode) {
+        self.count_from(self.slice.start, kind, code);
+    }
+
+    fn count_from(&self, start: Instant, kind: OperationKind, code: LdapResultCode) {
         self.server.counters.result(kind, code as i64);
+        self.server.counters.took(kind, start.elapsed());
     }
 }
 
@@ -273,6 +279,7 @@ pub(crate) fn bound(
     };
     response::result(out, id, tag::BIND, &outcome);
     server.counters.result(OperationKind::Bind, outcome.code as i64);
+    server.counters.took(OperationKind::Bind, pending.started.elapsed());
 }
 
 fn response_tag(operation: &Operation<'_>) -> u8 {

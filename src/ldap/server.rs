@@ -128,6 +128,11 @@ impl Server {
         self.counters.counts()
     }
 
+    /// How long operations took.
+    pub fn latencies(&self) -> Vec<super::counters::Latency> {
+        self.counters.latencies()
+    }
+
     /// A number for the next connection, for the log.
     pub(crate) fn next_connection(&self) -> u64 {
         self.connection.fetch_add(1, Ordering::Relaxed) + 1

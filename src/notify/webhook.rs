@@ -19,6 +19,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(super) async fn send(settings: &WebhookSettings, report: &Report) -> Result<(), String> {
     let body = report.to_json().to_string();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    // Another provider may have been installed before; then that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .timeout(settings.timeout)
         .redirect(reqwest::redirect::Policy::none())

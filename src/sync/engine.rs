@@ -8,7 +8,6 @@ use super::local::LocalEntries;
 use super::status::{Phase, Status};
 use super::{PassRecord, carrier};
 use crate::config::settings::{ConnectionSettings, ReplicaSettings};
-use crate::directory::kind::Kind;
 use crate::graph::Graph;
 use crate::mapping::Mapping;
 use crate::replica::Writer;
@@ -412,6 +411,7 @@ impl Engine {
         self.status.send_modify(|status| {
             status.phase = Phase::Idle;
             status.failures = if good { 0 } else { status.failures + 1 };
+            *status.passes.entry(record.verdict.clone()).or_default() += 1;
             status.last = Some(record.clone());
         });
     }
@@ -422,39 +422,6 @@ impl Engine {
             record.number = change.next_pass()?;
             change.record_pass(&record, history)?;
             Ok(record.number)
-        })
-        .await
-    }
-
-    /// Refuses another tenant's credentials.
-    pub(super) fn compare_tenant(&self, found: Option<&str>) -> Result<(), SyncError> {
-        let known = self.state().filter(ConnectionState::is_published);
-        match (known.and_then(|state| state.tenant), found) {
-            (Some(known), Some(found)) if known != found => {
-                Err(SyncError::OtherTenant { known, found: found.to_owned() })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The same. Before anything is published they may be a correction: then what was
-    /// staged from the other tenant is dropped.
-    pub(super) async fn check_tenant(&self, found: Option<&str>) -> Result<(), SyncError> {
-        self.compare_tenant(found)?;
-        let known = self.state().and_then(|state| state.tenant);
-        let Some(found) = found.filter(|found| known.as_deref() != Some(found)) else {
-            return Ok(());
-        };
-        let (found, connection) = (found.to_owned(), self.connection);
-        carrier::write(&self.writer, move |change| {
-            let mut state = change.connection(connection)?;
-            state.tenant = Some(found);
-            state.links.clear();
-            state.rounds.clear();
-            for kind in Kind::ALL {
-                change.unstage(connection, kind)?;
-            }
-            change.put_connection(connection, &state)
         })
         .await
     }

@@ -10,6 +10,7 @@ use super::scope::Scope;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::graph::{GraphError, Item, MemberChange};
+use crate::replica::connection::ConnectionState;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -200,6 +201,39 @@ impl Engine {
                 .warnings
                 .push(format!("the tenant's domains were not read, those known stay: {error}")),
         }
+    }
+
+    /// Refuses another tenant's credentials.
+    fn compare_tenant(&self, found: Option<&str>) -> Result<(), SyncError> {
+        let known = self.state().filter(ConnectionState::is_published);
+        match (known.and_then(|state| state.tenant), found) {
+            (Some(known), Some(found)) if known != found => {
+                Err(SyncError::OtherTenant { known, found: found.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same. Before anything is published they may be a correction: then what was
+    /// staged from the other tenant is dropped.
+    async fn check_tenant(&self, found: Option<&str>) -> Result<(), SyncError> {
+        self.compare_tenant(found)?;
+        let known = self.state().and_then(|state| state.tenant);
+        let Some(found) = found.filter(|found| known.as_deref() != Some(found)) else {
+            return Ok(());
+        };
+        let (found, connection) = (found.to_owned(), self.connection);
+        carrier::write(&self.writer, move |change| {
+            let mut state = change.connection(connection)?;
+            state.tenant = Some(found);
+            state.links.clear();
+            state.rounds.clear();
+            for kind in Kind::ALL {
+                change.unstage(connection, kind)?;
+            }
+            change.put_connection(connection, &state)
+        })
+        .await
     }
 
     /// Reads objects that entered the scope; groups with all their members.

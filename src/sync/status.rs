@@ -24,6 +24,8 @@ pub struct Status {
     pub failures: u32,
     /// Unix time at which the next pass starts.
     pub next: Option<i64>,
+    /// Passes since the start, by verdict.
+    pub passes: BTreeMap<String, u64>,
     /// The pass that waits for a person.
     pub held: Option<Held>,
     /// Whether passes do not run by themselves.

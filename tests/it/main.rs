@@ -12,6 +12,7 @@
 
 mod world;
 
+mod admin;
 mod clients;
 mod disk;
 mod facts;

@@ -42,6 +42,8 @@ pub(crate) struct Cursor {
     pub(crate) candidates_left: u32,
     /// How many entries may be returned before the size limit is exceeded.
     pub(crate) size_left: u32,
+    /// When the request was looked at.
+    pub(crate) started: Instant,
     /// When the time limit is exceeded.
     pub(crate) deadline: Option<Instant>,
     /// Present where the client asked for pages.

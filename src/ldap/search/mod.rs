@@ -168,6 +168,7 @@ fn try_begin(
         projection: projection.matching(items.map(|items| items.iter().map(bind).collect())),
         candidates_left: if most == 0 { u32::MAX } else { most },
         size_left: limits.size,
+        started: now,
         deadline: time_limit(session, request).map(|limit| now + limit),
         page: limits.page,
         sorted,

@@ -101,6 +101,15 @@ impl Place {
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
 
+    /// Asks the side window of the running daemon; gives the status and the body.
+    pub async fn admin(&self, path: &str) -> (u16, String) {
+        let socket = self.folder.path().join("admin.sock");
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().unix_socket(socket).build().unwrap();
+        let answer = client.get(format!("http://entraldap{path}")).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// Changes the configuration file.
     pub fn configure(&self, change: impl FnOnce(String) -> String) {
         let text = std::fs::read_to_string(self.config()).unwrap();
