@@ -7,12 +7,13 @@
 //! | [`config`] | text to settings: all problems at once, each with its key and line |
 //! | [`directory`] | what an entry is: names, attributes, schema, filters, three-valued tests; pure |
 //! | [`graph`] | the back door: tokens, delta rounds, links, retries, one budget for all requests |
-//! | [`mapping`] | a Graph object to an entry, by the `ad` preset; pure |
+//! | [`mapping`] | a Graph object to an entry, by a preset and the configuration; pure |
 //! | [`replica`] | the stored copy in redb: source tables, entries ready to send, indexes, change log |
-//! | [`mod@sync`] | one pass from change to commit, and when passes run |
+//! | [`mod@sync`] | one pass from change to commit: scope, rules, guard, and when passes run |
 //! | [`ldap`] | the front door: listeners, binds, searches; [`ldap::serve`] |
-//! | [`inspect`] | looking into the replica for a person: explain, export |
-//! | [`admin`] | the side window: HTTP on a unix socket or loopback, for commands |
+//! | [`inspect`] | looking into the replica for a person: explain, history, export |
+//! | [`admin`] | the side window: HTTP on a unix socket or loopback: commands, health, metrics |
+//! | [`notify`] | tells people about passes: mail, webhook |
 //! | `simulator` | a tenant that lives, changes and fails on command; a cargo feature, on by default |
 //! | [`telemetry`] | log lines |
 //! | [`daemon`], [`cli`] | build the rooms and run the verbs; nobody imports them |
@@ -21,7 +22,9 @@
 //! both sides enter, and the front door holds a [`replica::Reader`], which cannot write.
 //!
 //! A pass ([`sync::Engine`]): gather a round of every stream, staging pages durably; merge
-//! into the source tables; derive the entries that change with them; record; one commit.
+//! into the source tables and cut them to the scope; judge who is served; derive the entries that
+//! change with them; ask the guard; record; one commit. A held pass, and a dry run, is a commit
+//! that is given up before its end.
 //! A search: frame, decode, controls, what the account may see, base, plan over the indexes,
 //! order, test where a plan is not exact, copy finished attributes into the answer; one
 //! [`replica::Snapshot`] throughout. Searches of one connection take turns.

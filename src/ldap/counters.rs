@@ -134,7 +134,7 @@ impl Counters {
     /// How long operations took.
     pub(crate) fn latencies(&self) -> Vec<Latency> {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let bounds = || BOUNDS.iter().map(|bound| *bound as f64 / 1e6).chain([f64::MAX]);
+        let bounds = || BOUNDS.iter().map(|bound| *bound as f64 / 1e6).chain([f64::INFINITY]);
         let of = |((kind, classes), sum): (
             (OperationKind, &[AtomicU64; BOUNDS.len() + 1]),
             &AtomicU64,

@@ -23,6 +23,7 @@ mod killed;
 mod knobs;
 mod listeners;
 mod local;
+mod many;
 mod members;
 mod names;
 mod permissions;

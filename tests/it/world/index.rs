@@ -91,7 +91,7 @@ impl Checker {
             assert_eq!(found, wanted, "attribute {attribute} gram {}", gram.escape_ascii());
         }
         self.links(snapshot, &all, &links);
-        accounts(&equal);
+        accounts(snapshot, &equal);
     }
 
     /// Nobody is found by a DN that no entry names; chains are what one walks by hand.
@@ -121,11 +121,17 @@ impl Checker {
     }
 }
 
-fn accounts(equal: &Found) {
+/// Of the objects of one connection, no two have one account.
+fn accounts(snapshot: &Snapshot, equal: &Found) {
     let account = id("sAMAccountName").0;
     for ((attribute, key), holders) in equal {
         if *attribute == account {
-            assert_eq!(holders.len(), 1, "account {} twice", key.escape_ascii());
+            let connection = |number: &Number| {
+                let entry = snapshot.entry(*number).unwrap().unwrap();
+                entry.view().identity().connection
+            };
+            let connections: BTreeSet<u16> = holders.iter().map(connection).collect();
+            assert_eq!(holders.len(), connections.len(), "account {} twice", key.escape_ascii());
         }
     }
 }
