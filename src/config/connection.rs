@@ -45,11 +45,11 @@ fn one(
     let client_secret = source::read(table, "client_secret", environment);
     let graph = table.section("graph", graph::read);
     let (sync, include) = table.section("sync", |table| (sync::read(table), include::read(table)));
-    let mapping = table.section("mapping", mapping::read);
+    let tree = table.section("tree", tree::read);
+    let mapping = table.section("mapping", |table| mapping::read(table, &tree));
     let scope = table.section("scope", scope::read);
     let rules = rule::read(table);
     let guard = table.section("guard", guard::read);
-    let tree = table.section("tree", tree::read);
     let read_local = |table: &Table<'_>| local::read(table, base.as_ref(), &tree);
     let local = table.section_if_present("local", read_local).flatten();
 

@@ -3,8 +3,9 @@
 use super::nearest;
 use super::property::PropertyPath;
 use super::reader::{Place, Table};
+use super::settings::TreeSettings;
 use super::value::{Trouble, Value, kind_of};
-use crate::directory::attribute::AttributeType;
+use crate::directory::attribute::{AttributeType, Syntax};
 use crate::directory::kind::Kind;
 use crate::directory::schema;
 use std::collections::BTreeSet;
@@ -81,16 +82,25 @@ pub enum Piece {
 pub struct Shape {
     /// It is cut in pieces at this.
     pub split: Option<String>,
-    /// Only its digits are kept.
-    pub digits: bool,
-    /// Leading zeros go, and what is no whole number then.
-    pub integer: bool,
+    /// A number is made of it, or nothing.
+    pub number: Option<Number>,
     /// Letters become small or capital.
     pub case: Option<Case>,
     /// Put before it.
     pub prefix: String,
     /// Put behind it.
     pub suffix: String,
+}
+
+/// How a number is made of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    /// Only its digits are kept.
+    Digits,
+    /// Without leading zeros and plus sign; what is no whole number is left out.
+    Integer,
+    /// The point in time as Active Directory counts it, as in `accountExpires`.
+    FileTime,
 }
 
 /// What letters become.
@@ -160,10 +170,18 @@ impl MappingSettings {
 }
 
 /// Reads the section.
-pub(super) fn read(table: &Table<'_>) -> MappingSettings {
+pub(super) fn read(table: &Table<'_>, tree: &TreeSettings) -> MappingSettings {
     let presets =
         [("ad", Preset::Ad), ("inetorgperson", Preset::InetOrgPerson), ("posix", Preset::Posix)];
-    let kind = |key, kind| table.section(key, |table| all(table, kind));
+    let kind = |key, kind| {
+        let rdn = match kind {
+            Kind::User => &tree.users.rdn,
+            Kind::Group => &tree.groups.rdn,
+            Kind::Contact => &tree.contacts.rdn,
+            Kind::Domain => &tree.domains.rdn,
+        };
+        table.section(key, |table| all(table, kind, rdn))
+    };
     MappingSettings {
         preset: table.or("preset", Preset::default(), |value| value.word(&presets)),
         user: kind("user", Kind::User),
@@ -172,10 +190,10 @@ pub(super) fn read(table: &Table<'_>) -> MappingSettings {
     }
 }
 
-fn all(table: &Table<'_>, kind: Kind) -> Vec<Mapped> {
+fn all(table: &Table<'_>, kind: Kind, rdn: &str) -> Vec<Mapped> {
     let mut mapped: Vec<Mapped> = Vec::new();
     table.each(|name, place, node| {
-        let attribute = match attribute(name) {
+        let attribute = match attribute(name).and_then(|found| no_name(found, rdn)) {
             Ok(attribute) => attribute,
             Err(trouble) => return table.report.problem(&place, trouble),
         };
@@ -207,6 +225,18 @@ fn attribute(name: &str) -> Result<&'static AttributeType, Trouble> {
         return Err(Trouble::new(message, "map another attribute"));
     }
     Ok(found)
+}
+
+/// Of an attribute that has one value and names the entry, that value is the name.
+fn no_name(
+    attribute: &'static AttributeType,
+    rdn: &str,
+) -> Result<&'static AttributeType, Trouble> {
+    if attribute.single_value && attribute.name.eq_ignore_ascii_case(rdn) {
+        let message = "names these entries, so its value is the name";
+        return Err(Trouble::new(message, "map another attribute, such as displayName"));
+    }
+    Ok(attribute)
 }
 
 fn one<'a>(
@@ -256,6 +286,12 @@ fn one<'a>(
             return None;
         }
     };
+    if let Some(From::Constant(values)) = &mapped.from
+        && let Err(trouble) = constants(attribute, values, &mapped.shape)
+    {
+        table.report.problem(&place, trouble);
+        return None;
+    }
     if is_class && !matches!(mapped.from, Some(From::Constant(_))) {
         let message = "is what the preset makes of the entry";
         let remedy = "add classes: objectClass = { value = [\"posixAccount\"] }";
@@ -263,6 +299,49 @@ fn one<'a>(
         return None;
     }
     Some(mapped)
+}
+
+/// Whether values that are always the same can be values of the attribute at all.
+fn constants(attribute: &AttributeType, values: &[String], shape: &Shape) -> Result<(), Trouble> {
+    if attribute.single_value && values.len() > 1 {
+        return Err(Trouble::new("can have one value only", "keep one of them"));
+    }
+    if attribute.syntax == Syntax::ObjectClass {
+        return values.iter().try_for_each(|value| class(value));
+    }
+    let fits = |value: &&String| attribute.syntax.key(value.as_bytes()).is_some();
+    match values.iter().find(|value| !fits(value)) {
+        Some(value) if *shape == Shape::default() => {
+            let message = format!("{value:?} is no value of {}", attribute.name);
+            Err(Trouble::new(message, format!("write {}", example(attribute.syntax))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn class(name: &str) -> Result<(), Trouble> {
+    let schema = schema::standard();
+    if schema.class(name).is_some() {
+        return Ok(());
+    }
+    let names: Vec<&str> = schema.classes().iter().map(|class| class.name).collect();
+    let remedy = match nearest::nearest(name, &names) {
+        Some(meant) => format!("did you mean \"{meant}\"?"),
+        None => "write a class that the schema (cn=Subschema) lists".to_owned(),
+    };
+    Err(Trouble::new(format!("{name:?} is not a known class"), remedy))
+}
+
+fn example(syntax: Syntax) -> &'static str {
+    match syntax {
+        Syntax::Integer => "a whole number in quotes, for example \"1000\"",
+        Syntax::Boolean => "\"TRUE\" or \"FALSE\"",
+        Syntax::GeneralizedTime => "a time, for example \"20240506070809Z\"",
+        Syntax::Dn | Syntax::ObjectCategory => "a DN, for example \"cn=Sales,dc=contoso,dc=com\"",
+        Syntax::Guid => "a GUID, for example \"0b1f6a52-6c1e-4a07-9a55-3f1f5a9c0a01\"",
+        Syntax::Sid => "a SID, for example \"S-1-5-21-1-2-3-1105\"",
+        _ => "a text that is not empty",
+    }
 }
 
 type Inner = (From, bool, Shape, Option<bool>);
@@ -279,12 +358,11 @@ fn inner(table: &Table<'_>, kind: Kind) -> Option<Inner> {
     let multi = table.optional("multi", |value| value.boolean());
     let case = table
         .optional("case", |value| value.word(&[("lower", Case::Lower), ("upper", Case::Upper)]));
-    let numbers = [("digits", (true, false)), ("integer", (false, true))];
-    let (digits, integer) = table.or("number", (false, false), |value| value.word(&numbers));
+    let numbers =
+        [("digits", Number::Digits), ("integer", Number::Integer), ("filetime", Number::FileTime)];
     let shape = Shape {
         split: table.optional("split", |value| value.string()),
-        digits,
-        integer,
+        number: table.optional("number", |value| value.word(&numbers)),
         case,
         prefix: table.optional("prefix", |value| value.string()).unwrap_or_default(),
         suffix: table.optional("suffix", |value| value.string()).unwrap_or_default(),

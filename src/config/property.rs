@@ -55,7 +55,77 @@ impl PropertyPath {
             };
             return Err((format!("{root:?} is not a property of a {kind}"), remedy));
         }
+        if !root.contains('_') {
+            way_in(root, steps.get(1..).unwrap_or_default())?;
+        }
         Ok(PropertyPath(steps))
+    }
+}
+
+/// Whether a property of Graph's own has such a part, and a value there.
+fn way_in(root: &str, steps: &[String]) -> Result<(), (String, String)> {
+    let parts = parts(root);
+    let (Some(step), false) = (steps.first(), parts.is_empty()) else {
+        return match (steps.first(), parts.first()) {
+            (None, Some(part)) => {
+                let remedy = format!("write one of them, for example \"{root}/{part}\"");
+                Err((format!("{root} is no value but has parts"), remedy))
+            }
+            (Some(_), _) => Err((format!("{root} has no parts"), format!("write \"{root}\""))),
+            (None, None) => Ok(()),
+        };
+    };
+    if !parts.contains(&step.as_str()) {
+        let remedy = match nearest::nearest(step, parts) {
+            Some(meant) => format!("did you mean \"{root}/{meant}\"?"),
+            None => format!("choose one of {}", parts.join(", ")),
+        };
+        return Err((format!("{step:?} is not a part of {root}"), remedy));
+    }
+    match steps.len() {
+        1 => Ok(()),
+        _ => Err((format!("{root}/{step} has no parts"), format!("write \"{root}/{step}\""))),
+    }
+}
+
+/// The parts of a property that is a structure, or a list of such.
+fn parts(root: &str) -> &'static [&'static str] {
+    match root {
+        "addresses" => {
+            &["city", "countryOrRegion", "officeLocation", "postalCode", "state", "street"]
+        }
+        "assignedLabels" => &["displayName", "labelId"],
+        "assignedLicenses" => &["skuId", "disabledPlans"],
+        "assignedPlans" => &["service", "servicePlanId", "capabilityStatus", "assignedDateTime"],
+        "employeeOrgData" => &["costCenter", "division"],
+        "identities" => &["issuerAssignedId", "issuer", "signInType"],
+        "licenseAssignmentStates" => {
+            &["skuId", "state", "assignedByGroup", "disabledPlans", "error", "lastUpdatedDateTime"]
+        }
+        "onPremisesExtensionAttributes" => &[
+            "extensionAttribute1",
+            "extensionAttribute2",
+            "extensionAttribute3",
+            "extensionAttribute4",
+            "extensionAttribute5",
+            "extensionAttribute6",
+            "extensionAttribute7",
+            "extensionAttribute8",
+            "extensionAttribute9",
+            "extensionAttribute10",
+            "extensionAttribute11",
+            "extensionAttribute12",
+            "extensionAttribute13",
+            "extensionAttribute14",
+            "extensionAttribute15",
+        ],
+        "onPremisesProvisioningErrors" => {
+            &["value", "propertyCausingError", "category", "occurredDateTime"]
+        }
+        "phones" => &["number", "type"],
+        "provisionedPlans" => &["service", "provisioningStatus", "capabilityStatus"],
+        "serviceProvisioningErrors" => &["serviceInstance", "isResolved", "createdDateTime"],
+        _ => &[],
     }
 }
 
@@ -181,7 +251,6 @@ fn more(kind: Kind) -> &'static [&'static str] {
             "passwordPolicies",
             "preferredDataLocation",
             "provisionedPlans",
-            "refreshTokensValidFromDateTime",
             "securityIdentifier",
             "serviceProvisioningErrors",
             "signInSessionsValidFromDateTime",

@@ -4,7 +4,7 @@ pub use super::calendar::{Calendar, Cron};
 pub use super::guard::{GuardSettings, Threshold};
 pub use super::include::IncludeSettings;
 pub use super::local::{LocalEntry, LocalSettings, Prefer};
-pub use super::mapping::{Case, From, Mapped, MappingSettings, Piece, Preset, Shape};
+pub use super::mapping::{Case, From, Mapped, MappingSettings, Number, Piece, Preset, Shape};
 use super::problem::Problems;
 pub use super::property::PropertyPath;
 pub use super::report::{MailSettings, On, ReportSettings, Security, Way, WebhookSettings};

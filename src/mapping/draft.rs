@@ -108,12 +108,13 @@ impl Draft {
         first.into_iter().for_each(|value| self.add("name", value));
     }
 
-    fn values(&self, id: AttributeId) -> impl Iterator<Item = &[u8]> {
+    /// The values of an attribute.
+    pub(super) fn values(&self, id: AttributeId) -> impl Iterator<Item = &[u8]> {
         self.entry.values(id)
     }
 }
 
 /// The attribute type; the configuration may name an RDN attribute that nobody defines.
-fn known(name: &str) -> Option<&'static AttributeType> {
+pub(super) fn known(name: &str) -> Option<&'static AttributeType> {
     schema::standard().attribute(name.as_bytes())
 }

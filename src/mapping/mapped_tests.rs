@@ -61,7 +61,8 @@ fn ada() -> Value {
         "companyName": "Contoso; Fabrikam", "employeeOrgData": {"costCenter": "4711"},
         "onPremisesExtensionAttributes": {"extensionAttribute3": "red"},
         "extension_0123_skills": ["one", "two"], "isResourceAccount": true,
-        "createdDateTime": "2020-01-01T00:00:00Z"})
+        "createdDateTime": "2020-01-01T00:00:00Z", "employeeLeaveDateTime": "2024-05-06T07:08:09Z",
+        "onPremisesSecurityIdentifier": "S-1-5-21-1-2-3-1105"})
 }
 
 #[test]
@@ -127,6 +128,24 @@ fn an_attribute_is_what_the_configuration_makes_of_it() {
         ),
         // What is not of the attribute's syntax is left out.
         ("uidNumber = \"surname\"", "uidNumber", vec![]),
+        ("secretary = \"displayName\"", "secretary", vec![]),
+        (
+            "accountExpires = { property = \"employeeLeaveDateTime\", number = \"filetime\" }",
+            "accountExpires",
+            vec!["133594528890000000"],
+        ),
+        (
+            "krbPrincipalExpiration = \"employeeLeaveDateTime\"",
+            "krbPrincipalExpiration",
+            vec!["20240506070809Z"],
+        ),
+        ("mAPIRecipient = \"isResourceAccount\"", "mAPIRecipient", vec!["TRUE"]),
+        // Equal values are one.
+        (
+            "proxyAddresses = { property = \"mail\", prefix = \"smtp:\", keep = true }",
+            "proxyAddresses",
+            vec!["SMTP:Ada@Contoso.com", "smtp:al@contoso.com"],
+        ),
     ] {
         let entry = entry(&format!("[connection.mapping.user]\n{line}"), Kind::User, ada());
         assert_eq!(values(&entry, attribute), expected, "{line}");
@@ -135,6 +154,68 @@ fn an_attribute_is_what_the_configuration_makes_of_it() {
     let classes = "[connection.mapping.user]\nobjectClass = { value = [\"posixAccount\"] }";
     let classes = values(&entry(classes, Kind::User, ada()), "objectClass");
     assert!(classes.contains(&"user".to_owned()) && classes.contains(&"posixAccount".to_owned()));
+}
+
+#[test]
+fn identifiers_are_served_as_octets() {
+    let lines = "[connection.mapping.user]\nmsExchMailboxGuid = \"extension_0123_guid\"\n\
+        msExchMasterAccountSid = \"onPremisesSecurityIdentifier\"";
+    let mut object = ada();
+    object["extension_0123_guid"] = json!(ID);
+    let entry = entry(lines, Kind::User, object);
+    let octets = |name: &str| {
+        let id = schema::standard().attribute(name.as_bytes()).unwrap().id;
+        entry.values(id).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    let id: crate::directory::ids::ObjectId = ID.parse().unwrap();
+    assert_eq!(octets("msExchMailboxGuid"), [id.guid_octets().to_vec()]);
+    let sid = crate::directory::ids::Sid::parse("S-1-5-21-1-2-3-1105").unwrap();
+    assert_eq!(octets("msExchMasterAccountSid"), [sid.octets()]);
+}
+
+/// What clients may expect of an entry by the classes that it names.
+#[test]
+fn every_attribute_of_a_preset_belongs_to_a_class_of_the_entry() {
+    let group = json!({"displayName": "Team", "mail": "team@contoso.com", "mailEnabled": true,
+        "description": "All", "proxyAddresses": ["smtp:other@contoso.com"]});
+    let contact = json!({"displayName": "Bo", "mail": "bo@partner.example", "companyName": "P",
+        "phones": [{"type": "mobile", "number": "1"}], "addresses": [{"city": "Oslo"}]});
+    let mut mailless = ada();
+    for name in ["mail", "proxyAddresses"] {
+        mailless.as_object_mut().unwrap().remove(name);
+    }
+    for preset in ["ad", "inetorgperson", "posix"] {
+        for (kind, object) in [
+            (Kind::User, ada()),
+            (Kind::User, mailless.clone()),
+            (Kind::Group, group.clone()),
+            (Kind::Group, json!({"displayName": "Bare", "securityEnabled": true})),
+            (Kind::Contact, contact.clone()),
+        ] {
+            let section = format!("[connection.mapping]\npreset = \"{preset}\"");
+            let entry = entry(&section, kind, object);
+            let classes = values(&entry, "objectClass");
+            let classes: Vec<_> =
+                classes.iter().map(|name| schema::standard().class(name).unwrap()).collect();
+            for must in classes.iter().flat_map(|class| class.must) {
+                assert!(!values(&entry, must).is_empty(), "{preset} {kind}: lacks {must}");
+            }
+            let any = classes.iter().any(|class| class.name == "extensibleObject");
+            for (id, _) in entry.attributes() {
+                let attribute = schema::standard().get(id).unwrap();
+                let name = &attribute.name;
+                let named = |class: &&_| matches(class, name);
+                assert!(
+                    any || attribute.operational || classes.iter().any(named),
+                    "{preset} {kind}: {name} is in no class"
+                );
+            }
+        }
+    }
+}
+
+fn matches(class: &schema::ObjectClass, name: &&str) -> bool {
+    class.must.contains(name) || class.may.contains(name)
 }
 
 #[test]
@@ -156,7 +237,14 @@ fn presets_serve_the_classes_that_they_are_named_after() {
     let inet = entry("[connection.mapping]\npreset = \"inetorgperson\"", Kind::User, ada());
     assert_eq!(
         values(&inet, "objectClass"),
-        ["top", "person", "organizationalPerson", "inetOrgPerson", "inetLocalMailRecipient"]
+        [
+            "top",
+            "person",
+            "organizationalPerson",
+            "inetOrgPerson",
+            "inetLocalMailRecipient",
+            "extensibleObject"
+        ]
     );
     for (attribute, expected) in [
         ("uid", vec!["ada@contoso.com"]),
@@ -174,7 +262,10 @@ fn presets_serve_the_classes_that_they_are_named_after() {
     let group = json!({"displayName": "Team", "mail": "team@contoso.com", "mailEnabled": true});
     let inet =
         entry("[connection.mapping]\npreset = \"inetorgperson\"", Kind::Group, group.clone());
-    assert_eq!(values(&inet, "objectClass"), ["top", "groupOfNames", "inetLocalMailRecipient"]);
+    assert_eq!(
+        values(&inet, "objectClass"),
+        ["top", "groupOfNames", "inetLocalMailRecipient", "extensibleObject"]
+    );
     assert_eq!(values(&inet, "member").len(), 1);
     assert!(values(&inet, "groupType").is_empty());
 
@@ -220,6 +311,21 @@ fn mistakes_in_a_mapping_are_told_with_their_place_and_remedy() {
         ("department = { property = \"mail\", value = \"x\" }", "needs exactly one of"),
         ("department = { property = \"mail\", cas = \"lower\" }", "did you mean \"case\"?"),
         ("department = { property = \"mail\", multi = true }", "can have one value only"),
+        ("department = { value = [\"a\", \"b\"] }", "can have one value only; keep one"),
+        ("uidNumber = { value = \"many\" }", "\"many\" is no value of uidNumber; write a whole"),
+        ("secretary = { value = \"Ann\" }", "\"Ann\" is no value of secretary; write a DN"),
+        (
+            "objectClass = { value = \"posixAcount\" }",
+            "\"posixAcount\" is not a known class; did you mean \"posixAccount\"?",
+        ),
+        (
+            "department = \"onPremisesExtensionAttributes/extensionAttribute33\"",
+            "\"extensionAttribute33\" is not a part of onPremisesExtensionAttributes; did you mean",
+        ),
+        ("department = \"employeeOrgData\"", "has parts; write one of them, for example"),
+        ("department = \"jobTitle/en\"", "jobTitle has no parts; write \"jobTitle\""),
+        ("department = \"employeeOrgData/division/en\"", "employeeOrgData/division has no parts"),
+        ("department = { property = \"mail\", number = \"roman\" }", "\"roman\" is not known"),
         ("objectGUID = \"mail\"", "is not a matter of mapping"),
         ("memberOf = false", "is not a matter of mapping"),
         ("objectClass = \"mail\"", "add classes"),
@@ -231,4 +337,20 @@ fn mistakes_in_a_mapping_are_told_with_their_place_and_remedy() {
         assert!(text.contains(expected), "{line}: {text}");
         assert!(text.starts_with("t:10:") || text.starts_with("t:11:"), "{line}: {text}");
     }
+}
+
+#[test]
+fn what_names_an_entry_is_not_mapped_where_it_has_one_value() {
+    let refused = |section: &str| read(section).unwrap_err().to_string();
+    let expected = "cn: names these entries, so its value is the name; map another attribute";
+    let by_cn = "[connection.tree.users]\nrdn = \"cn\"\n[connection.mapping.user]\ncn = \"mail\"";
+    for section in [
+        by_cn,
+        "[connection.mapping.group]\ncn = \"mailNickname\"",
+        "[connection.mapping.contact]\ncn = \"mail\"",
+    ] {
+        assert!(refused(section).contains(expected), "{section}: {}", refused(section));
+    }
+    let user = entry("[connection.mapping.user]\nuid = \"mailNickname\"", Kind::User, ada());
+    assert_eq!(values(&user, "uid"), ["ada@contoso.com", "ada"]);
 }

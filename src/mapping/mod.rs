@@ -34,7 +34,7 @@ use serde_json::{Map, Value};
 pub type Properties = Map<String, Value>;
 
 /// Raised with every change of this room that makes other entries of the same objects.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// How the objects of one connection become entries.
 #[derive(Debug, Clone)]

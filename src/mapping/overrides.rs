@@ -1,25 +1,55 @@
 //! Attributes that the configuration makes otherwise than the preset. Pure: no I/O, no clock.
 
 use super::Properties;
-use super::draft::Draft;
-use crate::config::settings::{Case, From, Mapped, Piece, PropertyPath, Shape};
+use super::draft::{self, Draft};
+use super::moment;
+use crate::config::settings::{Case, From, Mapped, Number, Piece, PropertyPath, Shape};
+use crate::directory::attribute::Syntax;
+use crate::directory::ids::{ObjectId, Sid};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Makes them.
 pub(super) fn apply(draft: &mut Draft, properties: &Properties, mapped: &[Mapped]) {
     for one in mapped {
-        let mut values = match &one.from {
-            Some(from) => values(from, &one.shape, properties),
-            None => Vec::new(),
-        };
-        if one.single {
-            values.truncate(1);
-        }
+        let Some(attribute) = draft::known(one.attribute) else { continue };
+        let syntax = attribute.syntax;
         if !one.keep {
             draft.put(one.attribute, &[]);
         }
-        draft.texts(one.attribute, values);
+        // RFC 4512 2.2: no two values of an attribute are equal.
+        let mut keys: HashSet<Vec<u8>> =
+            draft.values(attribute.id).filter_map(|value| syntax.key(value)).collect();
+        let texts = match &one.from {
+            Some(from) => values(from, &one.shape, properties),
+            None => Vec::new(),
+        };
+        let mut values: Vec<Vec<u8>> = texts
+            .iter()
+            .filter_map(|text| octets(syntax, text))
+            .filter(|value| syntax.key(value).is_some_and(|key| keys.insert(key)))
+            .collect();
+        if one.single {
+            values.truncate(1);
+        }
+        values.into_iter().for_each(|value| draft.add(one.attribute, value));
     }
+}
+
+/// A text as a value of this syntax: Graph writes identifiers and times as JSON does.
+fn octets(syntax: Syntax, text: &str) -> Option<Vec<u8>> {
+    let trimmed = text.trim();
+    Some(match syntax {
+        Syntax::Guid => trimmed.parse::<ObjectId>().ok()?.guid_octets().to_vec(),
+        Syntax::Sid => Sid::parse(trimmed)?.octets(),
+        Syntax::Integer => trimmed.as_bytes().to_vec(),
+        Syntax::Boolean => syntax.key(trimmed.as_bytes())?,
+        Syntax::GeneralizedTime => match moment::parse(trimmed) {
+            Some(time) => moment::ldap_time(time).into_bytes(),
+            None => trimmed.as_bytes().to_vec(),
+        },
+        _ => text.as_bytes().to_vec(),
+    })
 }
 
 fn values(from: &From, shape: &Shape, properties: &Properties) -> Vec<String> {
@@ -90,14 +120,13 @@ fn shaped(value: &str, shape: &Shape) -> Vec<String> {
 }
 
 fn shaped_piece(piece: &str, shape: &Shape) -> Option<String> {
-    let mut text = piece.to_owned();
-    if shape.digits {
-        text.retain(|c| c.is_ascii_digit());
-    }
-    if shape.integer {
-        text = text.trim().parse::<i64>().ok()?.to_string();
-    }
-    text = match shape.case {
+    let text = match shape.number {
+        Some(Number::Digits) => piece.chars().filter(char::is_ascii_digit).collect(),
+        Some(Number::Integer) => piece.trim().parse::<i64>().ok()?.to_string(),
+        Some(Number::FileTime) => moment::filetime(moment::parse(piece)?)?.to_string(),
+        None => piece.to_owned(),
+    };
+    let text = match shape.case {
         Some(Case::Lower) => text.to_lowercase(),
         Some(Case::Upper) => text.to_uppercase(),
         None => text,

@@ -6,8 +6,7 @@ use super::draft::Draft;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 
-/// What `inetOrgPerson`, `inetLocalMailRecipient` and `extensibleObject` clients read of
-/// people.
+/// What clients of `inetOrgPerson` and `inetLocalMailRecipient` read of people.
 const PERSON: &[&str] = &[
     "cn",
     "sn",
@@ -68,6 +67,8 @@ pub(super) fn inetorgperson(draft: &mut Draft, object: &Object<'_>) {
     draft.texts("objectClass", classes);
     if has_mail {
         draft.add("objectClass", "inetLocalMailRecipient");
+        // `mail` of a group and `mailAlternateAddress` belong to no class of any standard.
+        draft.add("objectClass", "extensibleObject");
     }
     draft.add("structuralObjectClass", structural);
     draft.text("employeeNumber", number);

@@ -49,6 +49,11 @@ impl Transaction<'_> {
         Ok(self.tables.accounts.get(key.as_slice())?.map(|number| number.value()))
     }
 
+    /// The account name (folded) that an object has.
+    pub fn account_of(&self, number: Number) -> Result<Option<String>, Error> {
+        Ok(self.tables.account_of.get(number)?.map(|account| account.value().to_owned()))
+    }
+
     /// Gives an account name (folded) to an object.
     pub fn claim_account(
         &mut self,
@@ -57,6 +62,7 @@ impl Transaction<'_> {
         number: Number,
     ) -> Result<(), Error> {
         self.tables.accounts.insert(account_key(connection, account).as_slice(), number)?;
+        self.tables.account_of.insert(number, account)?;
         Ok(())
     }
 
@@ -69,6 +75,7 @@ impl Transaction<'_> {
     ) -> Result<(), Error> {
         if self.account_holder(connection, account)? == Some(number) {
             self.tables.accounts.remove(account_key(connection, account).as_slice())?;
+            self.tables.account_of.remove(number)?;
         }
         Ok(())
     }
@@ -90,7 +97,11 @@ impl Transaction<'_> {
     pub fn release_accounts(&mut self, connection: u16) -> Result<(), Error> {
         let first = account_key(connection, "");
         let behind = connection.checked_add(1).map(|next| account_key(next, ""));
-        let keep = |_: &[u8], _: u32| false;
+        let mut holders = Vec::new();
+        let keep = |_: &[u8], holder: u32| {
+            holders.push(holder);
+            false
+        };
         match &behind {
             Some(behind) => {
                 self.tables
@@ -98,6 +109,9 @@ impl Transaction<'_> {
                     .retain_in::<&[u8], _>(first.as_slice()..behind.as_slice(), keep)?;
             }
             None => self.tables.accounts.retain_in::<&[u8], _>(first.as_slice().., keep)?,
+        }
+        for holder in holders {
+            self.tables.account_of.remove(holder)?;
         }
         Ok(())
     }

@@ -30,6 +30,8 @@ pub(super) const WIDE: TableDefinition<(u32, u16), Octets> = TableDefinition::ne
 pub(super) const NAMES: TableDefinition<Octets, u32> = TableDefinition::new("entry.names");
 /// Connection and folded account name to the number of the object that has it.
 pub(super) const ACCOUNTS: TableDefinition<Octets, u32> = TableDefinition::new("entry.accounts");
+/// Number to the folded account name that the object has: not every mapping serves it.
+pub(super) const ACCOUNT_OF: TableDefinition<u32, &str> = TableDefinition::new("entry.account_of");
 
 /// Sequence number to a change of an entry.
 pub(super) const CHANGES: TableDefinition<u64, Octets> = TableDefinition::new("log.changes");
@@ -78,6 +80,7 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), TableError> {
     txn.open_table(WIDE)?;
     txn.open_table(NAMES)?;
     txn.open_table(ACCOUNTS)?;
+    txn.open_table(ACCOUNT_OF)?;
     txn.open_table(CHANGES)?;
     txn.open_table(CHANGES_OF)?;
     txn.open_table(PASSES)?;
@@ -155,6 +158,7 @@ pub(super) struct WriteTables<'t> {
     pub(super) wide: Table<'t, (u32, u16), Octets>,
     pub(super) names: Table<'t, Octets, u32>,
     pub(super) accounts: Table<'t, Octets, u32>,
+    pub(super) account_of: Table<'t, u32, &'static str>,
     pub(super) changes: Table<'t, u64, Octets>,
     pub(super) changes_of: Table<'t, (u32, u64), ()>,
     pub(super) passes: Table<'t, u64, Octets>,
@@ -173,6 +177,7 @@ impl<'t> WriteTables<'t> {
             wide: txn.open_table(WIDE)?,
             names: txn.open_table(NAMES)?,
             accounts: txn.open_table(ACCOUNTS)?,
+            account_of: txn.open_table(ACCOUNT_OF)?,
             changes: txn.open_table(CHANGES)?,
             changes_of: txn.open_table(CHANGES_OF)?,
             passes: txn.open_table(PASSES)?,

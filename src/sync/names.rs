@@ -69,21 +69,16 @@ impl Deriving<'_, '_> {
                 }
             }
             let held = if old.is_some() { self.old_account(subject.number)? } else { None };
-            let keeps = match (&subject.account, &held) {
-                (Some(wanted), Some(held)) => {
-                    held == wanted || *held == account_with_suffix(wanted, subject.id)
-                }
-                _ => false,
-            };
-            if keeps {
-                subject.account = held;
+            let fitting = subject.account.as_ref().and_then(|wanted| {
+                let mut fitting =
+                    [wanted.clone(), account_with_suffix(wanted, subject.id)].into_iter();
+                fitting.find(|account| Some(text::fold(account)) == held)
+            });
+            if fitting.is_some() {
+                subject.account = fitting;
             } else {
                 if let Some(held) = &held {
-                    self.change.release_account(
-                        self.connection,
-                        &text::fold(held),
-                        subject.number,
-                    )?;
+                    self.change.release_account(self.connection, held, subject.number)?;
                 }
                 accountless.extend(subject.account.is_some().then_some(at));
             }

@@ -78,7 +78,7 @@ impl Deriving<'_, '_> {
             None => return Err(Error::Damaged("an entry").into()),
         };
         if let Some(account) = self.old_account(number)? {
-            self.change.release_account(self.connection, &text::fold(&account), number)?;
+            self.change.release_account(self.connection, &account, number)?;
         }
         let counted = counted(&stored, &self.stamps);
         self.count(Some(&counted), None);
@@ -289,9 +289,15 @@ impl Deriving<'_, '_> {
         Ok(self.change.release_name(&key, number)?)
     }
 
+    /// The account name that an object has, folded.
     pub(super) fn old_account(&self, number: Number) -> Result<Option<String>, SyncError> {
+        if let Some(account) = self.change.account_of(number)? {
+            return Ok(Some(account));
+        }
+        // Where it was given before anybody noted whose it is.
         let stored = self.change.stored(number)?;
-        Ok(stored.as_deref().and_then(|octets| first_value(octets, self.stamps.account)))
+        let served = stored.as_deref().and_then(|octets| first_value(octets, self.stamps.account));
+        Ok(served.map(|account| text::fold(&account)))
     }
 
     fn old_stamps(&self, octets: &[u8]) -> Option<(u64, u64, i64)> {

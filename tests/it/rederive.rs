@@ -121,6 +121,46 @@ async fn a_mapping_change_makes_all_entries_anew_with_graph_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn accounts_are_unique_and_come_free_again_where_no_attribute_tells_them() {
+    let mut world = World::hasty(Tenant::empty("contoso.com"), Knobs::default()).await;
+    world.connection.mapping = mapping(
+        "[connection.mapping]\npreset = \"posix\"\n\
+         [connection.mapping.user]\nuid = \"userPrincipalName\"",
+    );
+    world.open();
+    let add = |world: &World, number: u32| {
+        let user = serde_json::json!({
+            "id": format!("{number:08}-0000-4000-8000-000000000000"), "mailNickname": "ann",
+            "displayName": "Ann", "userPrincipalName": format!("ann{number}@contoso.com"),
+            "createdDateTime": format!("200{number}-01-01T00:00:00Z")});
+        world.simulator.with_tenant(|tenant| tenant.add_user(user).unwrap())
+    };
+    let home = |world: &World, id: &str| {
+        world.values(id, "homeDirectory").into_iter().next().unwrap_or_default()
+    };
+    let (first, second) = (add(&world, 1), add(&world, 2));
+    world.pass().await;
+    assert_eq!(home(&world, &first), "/home/ann");
+    assert_eq!(home(&world, &second), "/home/ann-00000002");
+    // Who has one keeps it, whoever goes.
+    world.simulator.with_tenant(|tenant| tenant.purge(&first).unwrap());
+    world.pass().await;
+    assert_eq!(home(&world, &second), "/home/ann-00000002");
+    let third = add(&world, 3);
+    world.pass().await;
+    assert_eq!(home(&world, &third), "/home/ann");
+    // And leaves it to others with another name.
+    world.simulator.with_tenant(|tenant| {
+        tenant.set(entraldap::simulator::Kind::User, &third, "mailNickname", "bea".into()).unwrap();
+    });
+    world.pass().await;
+    let fourth = add(&world, 4);
+    world.pass().await;
+    assert_eq!([home(&world, &third), home(&world, &fourth)], ["/home/bea", "/home/ann"]);
+    assert_eq!(home(&world, &second), "/home/ann-00000002");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_select_of_graph_follows_the_mapping() {
     let mut world = World::hasty(Tenant::generate(4, 30), Knobs::default()).await;
     let user = world.simulator.with_tenant(|tenant| {
