@@ -56,6 +56,10 @@ fn when(table: &Table<'_>) -> Option<When> {
         table.report.problem(&table.place(second), trouble);
         return None;
     }
+    if table.has("zone") && !table.has("times") && !table.has("cron") {
+        let trouble = Trouble::new("has no meaning here", "it belongs to times or cron");
+        table.report.problem(&table.place("zone"), trouble);
+    }
     let zoned = |cron: Cron| Calendar { zone: zone.clone().unwrap_or(TimeZone::UTC), cron };
     let when = match (times, cron, manual) {
         (Some(times), ..) => When::Calendar(zoned(Cron::daily(times))),
@@ -63,13 +67,8 @@ fn when(table: &Table<'_>) -> Option<When> {
         (_, _, Some(true)) => When::Manual,
         _ => When::Interval(interval?),
     };
-    match &when {
-        When::Calendar(calendar) => look(table, calendar),
-        _ if table.has("zone") => {
-            let trouble = Trouble::new("has no meaning here", "it belongs to times or cron");
-            table.report.problem(&table.place("zone"), trouble);
-        }
-        _ => {}
+    if let When::Calendar(calendar) = &when {
+        look(table, calendar);
     }
     Some(when)
 }

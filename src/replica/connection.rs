@@ -36,6 +36,10 @@ pub struct ConnectionState {
     /// whole tenant.
     #[serde(default)]
     pub cut_to: String,
+    /// Whether data of objects that left the scope may still stand in free pages of the
+    /// file.
+    #[serde(default)]
+    pub traces: bool,
     /// Groups that rules have made.
     #[serde(default)]
     pub local_groups: Vec<Number>,

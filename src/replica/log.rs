@@ -7,7 +7,7 @@ use super::writer::Transaction;
 use crate::directory::ids::ObjectId;
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A change of one entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +168,32 @@ impl Transaction<'_> {
             change.dn.clear();
             change.attributes.clear();
             let octets = serde_json::to_vec(&change).unwrap_or_default();
+            self.tables.changes.insert(sequence, octets.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Takes these names out of the changes of others: whose manager somebody was, in which
+    /// group somebody stood. Walks over the whole log.
+    pub fn forget_names(&mut self, names: &HashSet<String>) -> Result<(), Error> {
+        let mut rewritten = Vec::new();
+        for row in self.tables.changes.iter()? {
+            let (sequence, octets) = row?;
+            let mut change = read_change(octets.value())?;
+            let mut found = false;
+            for attribute in &mut change.attributes {
+                for values in [&mut attribute.removed, &mut attribute.added] {
+                    let before = values.len();
+                    values.retain(|value| !names.contains(value));
+                    attribute.more += before - values.len();
+                    found |= values.len() < before;
+                }
+            }
+            if found {
+                rewritten.push((sequence.value(), serde_json::to_vec(&change).unwrap_or_default()));
+            }
+        }
+        for (sequence, octets) in rewritten {
             self.tables.changes.insert(sequence, octets.as_slice())?;
         }
         Ok(())

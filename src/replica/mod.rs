@@ -14,6 +14,7 @@ pub mod log;
 pub mod open;
 mod postings;
 pub mod reader;
+mod rewrite;
 pub mod source;
 mod tables;
 mod upgrade;

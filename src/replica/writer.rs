@@ -5,6 +5,7 @@ use super::error::Error;
 use super::ids::Number;
 use super::postings::WritePostings;
 use super::reader::Reader;
+use super::rewrite;
 use super::tables::{self, WriteTables};
 use crate::config::settings::ReplicaSettings;
 use crate::directory::schema::{self, Schema};
@@ -70,10 +71,44 @@ impl Writer {
         Ok(done)
     }
 
+    /// Writes the file anew, so that nothing of what was removed is left on the disk. Blocks
+    /// other writers; searches that are under way when the new file takes the place of the
+    /// old one end with an error, and may be asked again.
+    pub fn rewrite(&self) -> Result<(), Error> {
+        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = slot.as_ref() else {
+            return Err(Error::Storage("it could not be opened again yet".to_owned()));
+        };
+        let draft = rewrite::draft(&self.settings.path);
+        let done = rewrite::copy(database, &draft, self.settings.cache);
+        let storage = |error: std::io::Error| Error::Storage(error.to_string());
+        if let Err(error) = done {
+            let _ = std::fs::remove_file(&draft);
+            return Err(error);
+        }
+        // The same rights as before: the copy may have been made under another mask.
+        let rights = std::fs::metadata(&self.settings.path).map_err(storage)?.permissions();
+        std::fs::set_permissions(&draft, rights).map_err(storage)?;
+        drop(slot.take());
+        let renamed = std::fs::rename(&draft, &self.settings.path).map_err(storage);
+        self.open_again(
+            &mut slot,
+            "the replica was written anew: nothing of what was removed is left in it",
+        );
+        renamed
+    }
+
     /// Closes the file and opens it again. Searches meanwhile, and until it succeeds,
     /// cannot be answered, and say so.
     fn reopen(&self, slot: &mut Option<Database>) {
         drop(slot.take());
+        self.open_again(
+            slot,
+            "the replica was opened again after an I/O error; the last committed state is served",
+        );
+    }
+
+    fn open_again(&self, slot: &mut Option<Database>, done: &str) {
         let opened = super::open::database(&self.settings).map_err(|error| error.to_string());
         let published = opened.and_then(|database| {
             self.reader.refresh(&database).map_err(|error| error.to_string())?;
@@ -81,13 +116,11 @@ impl Writer {
         });
         match published {
             Ok(database) => {
-                tracing::warn!(
-                    "the replica was opened again after an I/O error; the last committed state is served"
-                );
+                tracing::warn!("{done}");
                 *slot = Some(database);
             }
             Err(error) => tracing::error!(
-                "the replica cannot be opened again after an I/O error, searches answer `unavailable`: {error}"
+                "the replica cannot be opened again, searches answer `unavailable`: {error}"
             ),
         }
     }

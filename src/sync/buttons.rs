@@ -10,6 +10,10 @@ use crate::directory::kind::Kind;
 use crate::replica::connection::{ConnectionState, Totals};
 use crate::replica::source::Space;
 use crate::replica::{self, Transaction, Writer};
+use std::time::{Duration, Instant};
+
+/// The file is written anew at most so often.
+const REWRITE_EVERY: Duration = Duration::from_secs(3600);
 
 impl Engine {
     /// Does what a person wants, and tells what became of it.
@@ -131,12 +135,43 @@ impl Engine {
             }
             let mut state = change.connection(connection)?;
             (state.disconnected, state.paused) = (true, true);
+            state.traces |= delete;
             change.put_connection(connection, &state)?;
             Ok(())
         })
         .await?;
+        if delete {
+            self.remove_traces().await;
+        }
         self.report_state();
         Ok(())
+    }
+
+    /// Writes the file anew, should free pages of it hold data of people who left the
+    /// scope: at most once an hour, since that costs as much as the file is long.
+    pub(super) async fn remove_traces(&self) {
+        let state = self.state().unwrap_or_default();
+        let mut last = self.rewritten.lock().await;
+        let is_due = last.is_none_or(|last| last.elapsed() >= REWRITE_EVERY);
+        if !state.traces || !is_due {
+            return;
+        }
+        let connection = self.connection;
+        let cleared = carrier::write(&self.writer, move |change| -> Result<(), replica::Error> {
+            let mut state = change.connection(connection)?;
+            state.traces = false;
+            change.put_connection(connection, &state)
+        });
+        let writer = self.writer.clone();
+        let done = match cleared.await {
+            Ok(()) => carrier::carry(move || writer.rewrite()).await,
+            Err(error) => Err(error),
+        };
+        *last = Some(Instant::now());
+        if let Err(error) | Ok(Err(error)) = done.map(|done| done.map_err(SyncError::from)) {
+            tracing::error!(connection = %self.settings.name, "data of people out of scope may still stand in free pages of the replica file: {error}");
+            let _ = self.change_state(|state| state.traces = true).await;
+        }
     }
 
     async fn change_state<T: Send + 'static>(
@@ -159,7 +194,7 @@ impl Engine {
 /// Gives up a connection that the configuration no longer has; its data goes. Gives
 /// whether the file knows it.
 pub fn forget(writer: &Writer, name: &str) -> Result<bool, SyncError> {
-    writer.write(|change| -> Result<bool, SyncError> {
+    let known = writer.write(|change| -> Result<bool, SyncError> {
         for number in change.connection_numbers()? {
             if change.connection(number)?.name == name {
                 wipe(change, number, unix_ms() / 1000)?;
@@ -167,7 +202,11 @@ pub fn forget(writer: &Writer, name: &str) -> Result<bool, SyncError> {
             }
         }
         Ok(false)
-    })
+    })?;
+    if known {
+        writer.rewrite()?;
+    }
+    Ok(known)
 }
 
 /// Removes everything that came by a connection.

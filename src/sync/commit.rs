@@ -98,6 +98,7 @@ impl Commit {
         }
         let mut record = self.publish(change, &touched, record, now, began, &|state| {
             self.follow(state, haul, now, full);
+            state.traces |= !touched.cut.is_empty();
         })?;
         for round in &haul.rounds {
             change.unstage(self.connection, round.kind)?;

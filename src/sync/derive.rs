@@ -93,8 +93,9 @@ pub(super) struct Deriving<'a, 't> {
     pub(super) local_numbers: RoaringBitmap,
     /// Objects that keep their present state.
     pub(super) paused: RoaringBitmap,
-    /// Objects that this pass took out of the scope.
+    /// Objects that this pass took out of the scope, and the names of those that were served.
     pub(super) cut: &'a RoaringBitmap,
+    pub(super) cut_names: HashSet<String>,
 }
 
 /// Derives the entries that `touched` asks for; all of them when the mapping is new.
@@ -126,6 +127,7 @@ pub fn derive(
         local_numbers: RoaringBitmap::new(),
         paused: RoaringBitmap::new(),
         cut: &touched.cut,
+        cut_names: HashSet::new(),
     };
     deriving.structure(&mut state, anew)?;
     deriving.pause(&state)?;
@@ -146,6 +148,9 @@ pub fn derive(
     }
     let moved = deriving.local_entries(&mut state)?;
     deriving.objects(&moved, Some(&RoaringBitmap::new()))?;
+    if !deriving.cut_names.is_empty() {
+        deriving.change.forget_names(&deriving.cut_names)?;
+    }
     let lost = deriving.lost.difference(&deriving.gained).count();
     deriving.derived.losses.addresses = u64::try_from(lost).unwrap_or(u64::MAX);
     state.totals = deriving.totals;

@@ -29,6 +29,8 @@ pub struct Engine {
     /// Entries of our own, and when and how long their file was when they were read.
     local: Mutex<(Option<LocalEntries>, Option<Stamp>)>,
     pub(super) status: watch::Sender<Status>,
+    /// When the file was written anew.
+    pub(super) rewritten: tokio::sync::Mutex<Option<Instant>>,
     /// Passes in a row that Graph refused as bad requests.
     refusals: AtomicU32,
 }
@@ -98,6 +100,7 @@ impl Engine {
             connection,
             local: Mutex::new((None, None)),
             status: watch::Sender::new(status),
+            rewritten: tokio::sync::Mutex::new(None),
             refusals: AtomicU32::new(0),
         }
     }
@@ -273,6 +276,7 @@ impl Engine {
         let error = match outcome {
             Ok(done) => {
                 self.refusals.store(0, Ordering::Relaxed);
+                self.remove_traces().await;
                 self.ended(&done, true);
                 return Ok(done);
             }

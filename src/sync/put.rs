@@ -91,6 +91,7 @@ impl Deriving<'_, '_> {
         let is_cut = self.cut.contains(number);
         let why = if is_cut && why.is_empty() { LEFT_SCOPE } else { why };
         if is_cut {
+            self.cut_names.insert(dn.clone());
             self.change.set_left_out(number, Some(LEFT_SCOPE))?;
         }
         self.log(number, identity.object, Action::Removed, dn, Vec::new(), why)?;

@@ -33,6 +33,7 @@ mod reports;
 mod resume;
 mod rules;
 mod scale;
+mod schedule;
 mod scope;
 mod sync;
 mod token_death;

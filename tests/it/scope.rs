@@ -239,3 +239,34 @@ async fn a_failure_while_fetching_members_removes_and_adds_nothing() {
     world.pass().await;
     assert_served(&world, &[1, 2, 3, 10, 11, 12, 20]);
 }
+
+/// Promise 7: out of scope is off the disk, down to the last octet of the file.
+#[tokio::test(start_paused = true)]
+async fn promise_7_narrowing_the_scope_removes_everybody_else_from_the_file() {
+    let mut world = world(&[], true).await;
+    world.simulator.with_tenant(|tenant| {
+        let secret = "Unmistakable Eccentric".into();
+        tenant.set(Kind::User, &id(3), "displayName", secret).unwrap();
+        tenant.set(Kind::User, &id(0), "displayName", "Respectable Member".into()).unwrap();
+    });
+    world.pass().await;
+    let holds = |world: &World, text: &str| {
+        let octets = std::fs::read(world.path()).unwrap();
+        octets.windows(text.len()).any(|piece| piece.eq_ignore_ascii_case(text.as_bytes()))
+    };
+    assert!(holds(&world, "Unmistakable Eccentric") && holds(&world, "dan@contoso.com"));
+    world.connection.scope.groups = vec!["Scope".to_owned()];
+    world.open();
+    world.pass().await;
+    assert_served(&world, &[0, 1, 2, 10, 11, 12, 20]);
+    assert!(holds(&world, "Respectable Member") && holds(&world, "ann@contoso.com"));
+    for gone in ["Unmistakable Eccentric", "dan@contoso.com", "eve@contoso.com", "Outside"] {
+        assert!(!holds(&world, gone), "{gone}");
+    }
+    // The new file is as good as the old one.
+    let before = world.served();
+    world.open();
+    assert_eq!(world.served(), before);
+    let record = world.pass().await;
+    assert_eq!((record.verdict.as_str(), record.changed), ("committed", 0));
+}

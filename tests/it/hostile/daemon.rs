@@ -217,7 +217,6 @@ async fn a_server_without_descriptors() {
 async fn the_log_does_not_flood() {
     let daemon = Daemon::start("");
     daemon.serves().await;
-    while daemon.out.try_recv().is_ok() {}
     let malformed = [
         message(1, &tlv(0x63, b"\x04\x7f")),
         message(1, &tlv(0x60, b"\x02\x01\x09\x04\x00\x80\x00")),
@@ -243,5 +242,7 @@ async fn the_log_does_not_flood() {
     let lines: Vec<String> = daemon.log.try_iter().filter(ours).collect();
     assert!(lines.len() <= connections + 2, "{lines:#?}");
     assert!(lines.iter().all(|line| !line.contains("[31mroot")), "{lines:#?}");
-    assert_eq!(daemon.out.try_iter().count(), 0);
+    // What the demo has to say comes when its first sync is done, be it meanwhile.
+    let told: Vec<String> = daemon.out.try_iter().collect();
+    assert!(!told.iter().any(|line| line.contains("[31m") || ours(line)), "{told:#?}");
 }
