@@ -8,7 +8,7 @@ use crate::world::index::Checker;
 use crate::world::{compare, options};
 use entraldap::config::settings::ReplicaSettings;
 use entraldap::replica;
-use entraldap::simulator::{Simulator, Tenant, life};
+use entraldap::simulator::{Kind, Simulator, Tenant, life};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -100,4 +100,43 @@ fn compare(place: &Place, simulator: &Simulator, indexes: &mut Checker) {
 
 fn file_size(place: &Place) -> u64 {
     place.replica().metadata().unwrap().len()
+}
+
+/// A delta pass asks for what changed, whatever there is besides. Figures of larger tenants
+/// by hand: `ENTRALDAP_GROWTH=10000,100000`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_pass_does_not_grow_with_the_tenant() {
+    let sizes = std::env::var("ENTRALDAP_GROWTH").unwrap_or("200,1000".to_owned());
+    let mut requests = Vec::new();
+    for users in sizes.split(',').map(|size| size.parse().unwrap()) {
+        let simulator = Simulator::start(Tenant::generate(73, users), options()).await.unwrap();
+        let place = Place::new(&simulator, "1h", &["127.0.0.1:0"]);
+        let mut daemon = place.start().await;
+        let record = daemon.wait_for("pass committed").await;
+        tell(&format!("{users} users"), &daemon, Duration::ZERO, &simulator, &record["fields"]);
+        place.sync().await;
+        let before = received(&place).await;
+        let used = daemon.cpu().unwrap_or_default();
+        simulator.with_tenant(|tenant| {
+            let ids: Vec<String> = tenant.live(Kind::User).take(10).map(str::to_owned).collect();
+            for id in ids {
+                tenant.set(Kind::User, &id, "department", "Elsewhere".into()).unwrap();
+            }
+        });
+        let record = place.sync().await;
+        assert_eq!((&record["received"], &record["changed"]), (&12.into(), &10.into()), "{record}");
+        tell("10 changes", &daemon, used, &simulator, &record);
+        let octets = received(&place).await - before;
+        println!("  {octets} octets, commit {} ms", record["commit_ms"]);
+        requests.push(record["requests"].as_u64().unwrap());
+        end(daemon).await;
+    }
+    assert!(requests.iter().all(|count| *count == requests[0]), "{requests:?}");
+}
+
+/// Octets that Graph has sent, by the metrics.
+async fn received(place: &Place) -> f64 {
+    let (_, text) = place.admin("/metrics").await;
+    let line = text.lines().find(|line| line.starts_with("entraldap_graph_received_bytes_total"));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
 }
