@@ -156,21 +156,15 @@ impl Engine {
         if !state.traces || !is_due {
             return;
         }
-        let connection = self.connection;
-        let cleared = carrier::write(&self.writer, move |change| -> Result<(), replica::Error> {
-            let mut state = change.connection(connection)?;
-            state.traces = false;
-            change.put_connection(connection, &state)
-        });
         let writer = self.writer.clone();
-        let done = match cleared.await {
-            Ok(()) => carrier::carry(move || writer.rewrite()).await,
+        let done = carrier::carry(move || writer.rewrite()).await;
+        *last = Some(Instant::now());
+        let done = match done.and_then(|done| done.map_err(SyncError::from)) {
+            Ok(()) => self.change_state(|state| state.traces = false).await,
             Err(error) => Err(error),
         };
-        *last = Some(Instant::now());
-        if let Err(error) | Ok(Err(error)) = done.map(|done| done.map_err(SyncError::from)) {
+        if let Err(error) = done {
             tracing::error!(connection = %self.settings.name, "data of people out of scope may still stand in free pages of the replica file: {error}");
-            let _ = self.change_state(|state| state.traces = true).await;
         }
     }
 

@@ -91,9 +91,14 @@ fn mapping(lines: &str) -> entraldap::config::settings::MappingSettings {
     settings.connections.remove(0).mapping
 }
 
+/// Users of the tenant; 100,000 by hand.
+fn size() -> usize {
+    std::env::var("ENTRALDAP_MANY").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_mapping_change_makes_all_entries_anew_with_graph_down() {
-    let mut world = World::hasty(Tenant::generate(4, 60), Knobs::default()).await;
+    let mut world = World::hasty(Tenant::generate(4, size()), Knobs::default()).await;
     world.pass().await;
     let before = world.served();
     world.simulator.forget_requests();
@@ -101,8 +106,12 @@ async fn a_mapping_change_makes_all_entries_anew_with_graph_down() {
                  description = { template = \"{displayName} of {department?}\" }";
     world.connection.mapping = mapping(posix);
     world.open();
+    let took = world.last_record().commit_ms;
+    println!("{} entries made anew in {took} ms, without a request", before.len());
     let mut checker = Checker::default();
-    checker.check(&world.snapshot());
+    if before.len() < 10_000 {
+        checker.check(&world.snapshot());
+    }
     let user = world.simulator.with_tenant(|tenant| {
         tenant.live(entraldap::simulator::Kind::User).next().unwrap().to_owned()
     });
@@ -116,7 +125,9 @@ async fn a_mapping_change_makes_all_entries_anew_with_graph_down() {
     world.connection.mapping = Default::default();
     world.open();
     world.assert_equal();
-    checker.check(&world.snapshot());
+    if before.len() < 10_000 {
+        checker.check(&world.snapshot());
+    }
     assert_eq!(world.simulator.tally().total, 0);
 }
 
