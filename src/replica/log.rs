@@ -260,3 +260,67 @@ impl Snapshot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::ReplicaSettings;
+    use crate::replica::open;
+
+    fn change(number: Number, time: i64) -> Change {
+        Change {
+            number,
+            object: String::new(),
+            action: Action::Changed,
+            dn: format!("cn={number},dc=x"),
+            pass: 1,
+            time,
+            attributes: vec![AttributeChange {
+                name: "manager".to_owned(),
+                removed: vec!["cn=gone,dc=x".to_owned()],
+                added: vec!["cn=here,dc=x".to_owned()],
+                more: 0,
+            }],
+            why: String::new(),
+        }
+    }
+
+    #[test]
+    fn changes_are_forgotten_by_age_and_the_last_one_never_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.redb");
+        let writer = open(&ReplicaSettings { path, ..ReplicaSettings::default() }).unwrap();
+        let log = |change_log: &mut Transaction<'_>| -> Result<(), Error> {
+            (10..=40).step_by(10).try_for_each(|time| change_log.log_change(&change(7, time)))
+        };
+        writer.write(log).unwrap();
+        let times = || -> Vec<i64> {
+            let known = writer.reader().snapshot().changes_of(7, 100).unwrap();
+            known.into_iter().map(|(_, change)| change.time).collect()
+        };
+        assert_eq!(times(), [40, 30, 20, 10]);
+        writer.write(|change| change.forget_changes_before(25)).unwrap();
+        assert_eq!(times(), [40, 30]);
+        writer.write(|change| change.forget_changes_before(99)).unwrap();
+        assert_eq!(times(), [40]);
+        let next = writer.write(|log| -> Result<u64, Error> { Ok(log.next_change()) }).unwrap();
+        assert_eq!(next, 5, "numbers are not used again");
+    }
+
+    #[test]
+    fn names_of_those_who_left_the_scope_are_forgotten_in_the_changes_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.redb");
+        let writer = open(&ReplicaSettings { path, ..ReplicaSettings::default() }).unwrap();
+        writer.write(|log| log.log_change(&change(7, 10))).unwrap();
+        let gone = HashSet::from(["cn=gone,dc=x".to_owned()]);
+        writer.write(|log| log.forget_names(&gone)).unwrap();
+        let known = writer.reader().snapshot().changes_of(7, 1).unwrap().remove(0).1;
+        let attribute = &known.attributes[0];
+        assert!(attribute.removed.is_empty() && attribute.more == 1);
+        assert_eq!(attribute.added, ["cn=here,dc=x"]);
+        writer.write(|log| log.anonymise_changes_of(7)).unwrap();
+        let known = writer.reader().snapshot().changes_of(7, 1).unwrap().remove(0).1;
+        assert_eq!((known.dn.as_str(), known.attributes.len(), known.time), ("", 0, 10));
+    }
+}

@@ -10,10 +10,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A schedule over the world's replica, running until the guard is dropped.
 fn running(world: &World, when: When) -> (Handle, DropGuard) {
+    running_by(world, SyncSettings { when, ..SyncSettings::default() })
+}
+
+fn running_by(world: &World, sync: SyncSettings) -> (Handle, DropGuard) {
     let graph = Graph::new(&world.connection).unwrap();
     let settings = entraldap::config::settings::ReplicaSettings::default();
     let engine = Engine::new(&world.connection, &settings, graph, world.writer().clone()).unwrap();
-    let sync = SyncSettings { when, ..SyncSettings::default() };
     let (schedule, handle) = Schedule::new("contoso", engine, &sync);
     let stop = CancellationToken::new();
     tokio::spawn(schedule.run(stop.clone()));
@@ -95,4 +98,20 @@ async fn manual_means_that_nothing_runs_by_itself() {
     assert_eq!((record.verdict.as_str(), record.trigger.as_str()), ("committed", "manual"));
     assert_eq!(handle.status().borrow().next, None);
     world.assert_equal();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jitter_makes_a_pass_later_and_never_earlier() {
+    let world = World::new(Tenant::generate(19, 30)).await;
+    world.pass().await;
+    let jitter = std::time::Duration::from_secs(4 * 3600);
+    let due = now() + 24 * 3600 - 3600;
+    for _ in 0..5 {
+        let sync = SyncSettings { when: daily(60), jitter, ..SyncSettings::default() };
+        let (handle, _running) = running_by(&world, sync);
+        let next = told_when_next(&handle).await;
+        // The minute itself, and the seconds that this test takes.
+        let earliest = due - 120;
+        assert!((earliest..earliest + 4 * 3600 + 240).contains(&next), "{}", next - due);
+    }
 }

@@ -164,3 +164,18 @@ async fn groups_are_found_as_one_types_and_a_scope_is_tried_before_it_holds() {
     says(&out, 1, &["only members of sales@contoso.com are copied"]);
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_names_the_rule_that_leaves_somebody_out() {
+    let simulator = simulator().await;
+    let place = Place::new(&simulator, "1h", &["127.0.0.1:0"]);
+    let rule = "[[connection.rule]]\ntext = \"robots\"\nfilter = \"(uid=user3@*)\"\n\
+                action = \"exclude\"\n";
+    place.configure(|text| format!("{text}{rule}"));
+    let mut daemon = place.start().await;
+    daemon.wait_for("pass committed").await;
+    let out = place.verb(&["explain", "USER3@contoso.com"]).await;
+    says(&out, 1, &["not served: rule 1, \"robots\": (uid=user3@*)", &id(3)]);
+    says(&place.verb(&["explain", &id(3)]).await, 1, &["not served: rule 1"]);
+    daemon.stop().await;
+}
