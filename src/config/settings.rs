@@ -11,6 +11,7 @@ pub use super::report::{MailSettings, On, ReportSettings, Security, Way, Webhook
 pub use super::rule::{RuleAction, RuleSettings};
 pub use super::scope::ScopeSettings;
 pub use super::secret::SecretSource;
+pub use super::user_binds::{SignInProof, UserBindSettings};
 use super::secret::{ProxyUrl, Secret};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::Dn;
@@ -260,6 +261,8 @@ pub struct ConnectionSettings {
     pub guard: GuardSettings,
     /// `[connection.local]`
     pub local: Option<LocalSettings>,
+    /// `[connection.user_binds]`; `None`: users cannot bind.
+    pub user_binds: Option<UserBindSettings>,
     /// `[connection.tree]`: container and RDN names.
     pub tree: TreeSettings,
 }

@@ -1,11 +1,15 @@
 //! What an administrator should do about a failure. Pure: no I/O, no clock.
 
 use super::error::{ErrorKind, GraphError};
+use super::sign_in;
 
 /// A sentence for a person at 3 a.m., where the cause is known well enough to give one.
 pub(super) fn advice(error: &GraphError) -> Option<String> {
     let text = match error.kind {
         ErrorKind::Permission => return Some(permission(&error.operation)),
+        ErrorKind::Credential if &*error.operation == sign_in::OPERATION => {
+            return error.aadsts().and_then(user_sign_in).or_else(|| error.code.as_deref().and_then(credential)).map(str::to_owned);
+        }
         ErrorKind::Credential => {
             return error.code.as_deref().and_then(credential).map(str::to_owned);
         }
@@ -66,6 +70,27 @@ fn permission(operation: &str) -> String {
         "in the Entra portal, App registrations, API permissions: add the Microsoft Graph application permission \
          {name} (not the delegated one) and grant admin consent; a new grant can take some minutes to work"
     )
+}
+
+/// Codes of the token endpoint that mean something else where a user's password is checked
+/// (graph.md 1.8).
+fn user_sign_in(code: u32) -> Option<&'static str> {
+    match code {
+        65001 => Some(
+            "grant admin consent to the application of user_binds for the delegated permissions openid and profile",
+        ),
+        7_000_218 => Some(
+            "configure client_secret in [connection.user_binds], or with public_client = true set \"Allow public client flows\" of the application to yes",
+        ),
+        9_001_023 => {
+            Some("the tenant must be its id or one of its verified domains, not common or consumers")
+        }
+        70011 | 500_011 => Some("scope in [connection.user_binds] is none that Entra knows"),
+        7_000_215 | 7_000_222 => Some(
+            "the client secret is wrong or has expired: create a new one under Certificates & secrets and configure its Value",
+        ),
+        _ => None,
+    }
 }
 
 /// Codes of the token endpoint (graph.md 1.8, 1.9).

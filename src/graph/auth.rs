@@ -90,6 +90,11 @@ impl Tokens {
             held: Mutex::new(None),
         }
     }
+
+    /// The form fields that prove the application.
+    pub(super) fn proof(&self) -> Result<Vec<(&'static str, Secret)>, GraphError> {
+        self.credential.proof().map(|proof| vec![proof])
+    }
 }
 
 impl Client {

@@ -19,6 +19,8 @@ pub struct GraphError {
     pub code: Option<Box<str>>,
     /// What was said, on one line, without secrets.
     pub message: Box<str>,
+    /// Of a sign-in: whether Entra wants something of the person beside the password.
+    pub interaction: bool,
     /// Microsoft's id of the request (`request-id`, or the token endpoint's trace id).
     pub request_id: Option<Box<str>>,
     /// Our id of the request, which Microsoft logs too.
@@ -94,6 +96,7 @@ impl GraphError {
             status: None,
             code: None,
             message: message.into(),
+            interaction: false,
             request_id: None,
             client_request_id: None,
             retry,
@@ -103,6 +106,11 @@ impl GraphError {
     /// Whether a permission is missing, which an administrator grants.
     pub fn is_permission(&self) -> bool {
         self.kind == ErrorKind::Permission
+    }
+
+    /// The number of `AADSTS...`, where the token endpoint gave one.
+    pub fn aadsts(&self) -> Option<u32> {
+        self.code.as_deref()?.strip_prefix("AADSTS")?.parse().ok()
     }
 
     /// What to do about it, for a person, where that is known.

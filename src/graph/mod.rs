@@ -25,6 +25,7 @@ mod listing;
 pub mod object;
 mod retry;
 mod select;
+mod sign_in;
 mod throttle;
 mod transport;
 mod verdict;
@@ -39,6 +40,7 @@ pub use delta::{Next, Page, Position, PositionError, RawPage, items};
 pub use error::{ErrorKind, GraphError, Retry};
 pub use groups::{FoundGroup, MemberCount};
 pub use object::{Item, ManagerChange, MemberChange, Removal};
+pub use sign_in::SignIn;
 
 use crate::config::settings::ConnectionSettings;
 use std::sync::Arc;

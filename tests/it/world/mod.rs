@@ -60,6 +60,7 @@ pub fn connection(simulator: &Simulator) -> ConnectionSettings {
         // Tests of other things may lose as much as they like.
         guard: GuardSettings { enabled: false, ..GuardSettings::default() },
         local: None,
+        user_binds: None,
         tree: TreeSettings::default(),
     }
 }
