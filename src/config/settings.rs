@@ -11,8 +11,8 @@ pub use super::report::{MailSettings, On, ReportSettings, Security, Way, Webhook
 pub use super::rule::{RuleAction, RuleSettings};
 pub use super::scope::ScopeSettings;
 pub use super::secret::SecretSource;
-pub use super::user_binds::{SignInProof, UserBindSettings};
 use super::secret::{ProxyUrl, Secret};
+pub use super::user_binds::{SignInProof, UserBindSettings};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::Dn;
 use ipnet::IpNet;

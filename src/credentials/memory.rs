@@ -157,7 +157,7 @@ impl Book {
     /// Remembers an answer. Says whether Entra is not asked any more for a while.
     pub(super) fn record(
         &self,
-        key: u64,
+        (key, version): (u64, u64),
         seal: &Seal,
         network: IpAddr,
         answer: Answer,
@@ -166,6 +166,7 @@ impl Book {
     ) -> bool {
         let pages = &mut *self.lock();
         let record = pages.find(key, self.half);
+        record.renew(version);
         match answer {
             Answer::Right => {
                 record.right = (!limits.cache.is_zero()).then_some((*seal, now + limits.cache));
@@ -277,11 +278,8 @@ impl Record {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        cache: Duration::from_secs(60),
-        failures: 3,
-        pause: Duration::from_secs(600),
-    };
+    const LIMITS: Limits =
+        Limits { cache: Duration::from_secs(60), failures: 3, pause: Duration::from_secs(600) };
 
     fn seal(n: u8) -> Seal {
         Seal([n; 32])
@@ -318,7 +316,7 @@ mod tests {
             match self.book.recall((key, version), &seal, network, &LIMITS, now) {
                 Some(known) => (known, false),
                 None => {
-                    self.book.record(key, &seal, network, truth, &LIMITS, now);
+                    self.book.record((key, version), &seal, network, truth, &LIMITS, now);
                     (truth, true)
                 }
             }

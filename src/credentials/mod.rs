@@ -209,8 +209,8 @@ impl Credentials {
                 Answer::Wrong
             }
         };
-        let Case { key, seal, network, .. } = case;
-        let paused = book.record(*key, seal, *network, answer, &self.limits(), now());
+        let Case { key, version, seal, network, .. } = case;
+        let paused = book.record((*key, *version), seal, *network, answer, &self.limits(), now());
         if paused && let Some(user) = case.user {
             let (connection, pause) = (&self.connection, self.settings.pause);
             tracing::warn!(

@@ -20,7 +20,10 @@ impl Doors {
     }
 
     /// The doors of these settings.
-    pub(super) fn open(&self, connections: &[ConnectionSettings]) -> Result<Vec<UserBinds>, String> {
+    pub(super) fn open(
+        &self,
+        connections: &[ConnectionSettings],
+    ) -> Result<Vec<UserBinds>, String> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut next, mut binds) = (Vec::new(), Vec::new());
         for connection in connections {

@@ -8,7 +8,11 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
     let text = match error.kind {
         ErrorKind::Permission => return Some(permission(&error.operation)),
         ErrorKind::Credential if &*error.operation == sign_in::OPERATION => {
-            return error.aadsts().and_then(user_sign_in).or_else(|| error.code.as_deref().and_then(credential)).map(str::to_owned);
+            return error
+                .aadsts()
+                .and_then(user_sign_in)
+                .or_else(|| error.code.as_deref().and_then(credential))
+                .map(str::to_owned);
         }
         ErrorKind::Credential => {
             return error.code.as_deref().and_then(credential).map(str::to_owned);
@@ -82,9 +86,9 @@ fn user_sign_in(code: u32) -> Option<&'static str> {
         7_000_218 => Some(
             "configure client_secret in [connection.user_binds], or with public_client = true set \"Allow public client flows\" of the application to yes",
         ),
-        9_001_023 => {
-            Some("the tenant must be its id or one of its verified domains, not common or consumers")
-        }
+        9_001_023 => Some(
+            "the tenant must be its id or one of its verified domains, not common or consumers",
+        ),
         70011 | 500_011 => Some("scope in [connection.user_binds] is none that Entra knows"),
         7_000_215 | 7_000_222 => Some(
             "the client secret is wrong or has expired: create a new one under Certificates & secrets and configure its Value",

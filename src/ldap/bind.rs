@@ -120,9 +120,8 @@ pub(crate) fn begin(
         return BindStep::Decided(throttled(), None);
     }
     let password = || Zeroizing::new(password.to_vec());
-    let check = |whose| {
-        BindStep::Check(PendingBind { whose, password: password(), attempt, started: now })
-    };
+    let check =
+        |whose| BindStep::Check(PendingBind { whose, password: password(), attempt, started: now });
     let account = access.accounts.find(name, &is_ours);
     // A service account's password is never sent to Entra.
     if account.is_none() {

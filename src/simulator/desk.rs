@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::faults::Book;
 use super::knobs::{Knobs, StateLoss};
 use super::object::Kind;
+use super::passwords::Passwords;
 use super::rng::{guid_of, hash, mix};
 use super::tenant::Tenant;
 
@@ -79,6 +80,8 @@ pub struct Tally {
     pub total: usize,
     /// At the token endpoint.
     pub token: usize,
+    /// Of those, passwords of users, as far as no rule decided the answer.
+    pub sign_ins: usize,
     /// Delta queries on users.
     pub users_delta: usize,
     /// Delta queries on groups.
@@ -104,6 +107,10 @@ pub(super) struct Journal {
 
 impl Journal {
     const KEPT: usize = 20_000;
+
+    pub(super) fn count_sign_in(&mut self) {
+        self.tally.sign_ins = self.tally.sign_ins.saturating_add(1);
+    }
 
     pub(super) fn add(&mut self, request: Request, facts: &super::faults::Facts<'_>) {
         let tally = &mut self.tally;
@@ -138,6 +145,7 @@ pub(super) struct Desk {
     pub(super) arrivals: watch::Sender<()>,
     pub(super) roles: Mutex<Vec<String>>,
     pub(super) secret: Mutex<String>,
+    pub(super) passwords: Mutex<Passwords>,
     pub(super) generation: AtomicU64,
     /// How the loss of the present generation is reported, when not by the knobs.
     pub(super) loss: Mutex<Option<StateLoss>>,
@@ -165,6 +173,7 @@ impl Desk {
             arrivals: watch::Sender::default(),
             roles: Mutex::new(options.roles.clone()),
             secret: Mutex::new(options.client_secret.clone()),
+            passwords: Mutex::default(),
             generation: AtomicU64::new(0),
             loss: Mutex::default(),
             tokens: Mutex::default(),

@@ -7,6 +7,7 @@ use super::cursor::{base64url, from_base64url};
 use super::desk::{Desk, lock};
 use super::errors::Refusal;
 use super::faults::TokenFault;
+use super::passwords;
 use super::query::Params;
 
 const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
@@ -64,6 +65,9 @@ pub(super) fn issue(desk: &Desk, call: &Call, tenant: &str, fault: Option<&Token
     }
     if let Some(no) = fault.and_then(|fault| faulted(desk, fault)) {
         return no.answer(desk);
+    }
+    if let Some(answer) = passwords::grant(desk, call, tenant) {
+        return answer;
     }
     match granted(desk, call, tenant) {
         Err(no) => no.answer(desk),
@@ -151,7 +155,7 @@ fn granted(desk: &Desk, call: &Call, tenant: &str) -> Result<String, No> {
     Ok(resource.to_owned())
 }
 
-fn is_tenant(desk: &Desk, name: &str) -> bool {
+pub(super) fn is_tenant(desk: &Desk, name: &str) -> bool {
     let known = |domain: &Value| {
         domain.get("isVerified") == Some(&Value::Bool(true))
             && domain.get("id").and_then(Value::as_str) == Some(name)

@@ -37,4 +37,5 @@ mod schedule;
 mod scope;
 mod sync;
 mod token_death;
+mod user_binds;
 mod verbs;
