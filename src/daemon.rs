@@ -3,6 +3,7 @@
 
 mod numbers;
 mod reload;
+mod users;
 
 use crate::admin::{self, Facts, Listening};
 use crate::config::settings::ListenerSettings;
@@ -38,6 +39,9 @@ pub enum StartError {
     /// `[ldap]`
     #[error("ldap: {0}")]
     Ldap(#[from] ldap::StartError),
+    /// `[connection.user_binds]`
+    #[error("connection.user_binds: {0}")]
+    UserBinds(String),
     /// `[admin]`
     #[error("{0}")]
     Admin(#[from] admin::ListenError),
@@ -58,6 +62,7 @@ pub struct Daemon {
     addresses: Vec<(SocketAddr, bool)>,
     schedules: Vec<Handle>,
     graphs: Vec<(String, Graph)>,
+    users: Arc<users::Doors>,
     server: Arc<ldap::Server>,
     writer: Writer,
     /// Where the settings come from, once that is known.
@@ -88,6 +93,8 @@ impl Daemon {
             handles.push(handle);
         }
         let server = Arc::new(ldap::Server::new(&settings.ldap, writer.reader(), SystemTime::now)?);
+        let users = Arc::new(users::Doors::new(graphs.clone()));
+        server.admit_users(users.open(&settings.connections).map_err(StartError::UserBinds)?);
         let mut listeners = Vec::new();
         for listener in &settings.ldap.listeners {
             listeners.push((bind(listener)?, listener.tls));
@@ -109,20 +116,21 @@ impl Daemon {
         tasks.spawn(notify::run(settings.reports.clone(), records, stop.clone()));
         let config = Arc::new(OnceLock::new());
         let schedules = handles;
-        let daemon = Daemon { stop, tasks, addresses, schedules, graphs, server, writer, config };
+        let daemon =
+            Daemon { stop, tasks, addresses, schedules, graphs, users, server, writer, config };
         daemon.spawn_admin(admin, settings);
         Ok(daemon)
     }
 
-    /// Loads accounts, profiles and certificates anew on SIGHUP, and when the file that
+    /// Loads accounts, profiles, certificates and user binds anew on SIGHUP, and when the file that
     /// `settings` come from changes or one that it names.
     pub fn watch(&self, config: &Path, settings: &Settings) -> std::io::Result<()> {
         let hangup = signal(SignalKind::hangup())?;
         // Watching twice is watching the first.
         let _ = self.config.set(config.to_owned());
         let (config, settings) = (config.to_owned(), settings.clone());
-        let server = Arc::clone(&self.server);
-        self.tasks.spawn(reload::run(config, settings, server, hangup, self.stop.clone()));
+        let front = (Arc::clone(&self.server), Arc::clone(&self.users));
+        self.tasks.spawn(reload::run(config, settings, front, hangup, self.stop.clone()));
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! | [`replica`] | the stored copy in redb: source tables, entries ready to send, indexes, change log |
 //! | [`mod@sync`] | one pass from change to commit: scope, rules, guard, and when passes run |
 //! | [`ldap`] | the front door: listeners, binds, searches; [`ldap::serve`] |
+//! | [`credentials`] | passwords of users, checked against Entra: lockout protection, what a refusal means |
 //! | [`inspect`] | looking into the replica for a person: explain, history, export |
 //! | [`admin`] | the side window: HTTP on a unix socket or loopback: commands, health, metrics |
 //! | [`notify`] | tells people about passes: mail, webhook |
@@ -37,6 +38,7 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod daemon;
 pub mod directory;
 pub mod graph;

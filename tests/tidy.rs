@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("replica", &["config", "directory"]),
     ("sync", &["config", "directory", "graph", "mapping", "replica"]),
     ("ldap", &["config", "directory", "replica"]),
+    ("credentials", &["config", "graph"]),
     ("inspect", &["directory", "replica"]),
     ("admin", &["config", "inspect", "replica", "sync"]),
     ("notify", &["config", "sync::report"]),
@@ -31,7 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// What `daemon` and `cli` may import; only `cli` has the daemon below it.
-const EVERY_ROOM: [&str; 13] = [
+const EVERY_ROOM: [&str; 14] = [
     "directory",
     "config",
     "graph",
@@ -39,6 +40,7 @@ const EVERY_ROOM: [&str; 13] = [
     "replica",
     "sync",
     "ldap",
+    "credentials",
     "inspect",
     "admin",
     "notify",

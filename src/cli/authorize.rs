@@ -60,8 +60,14 @@ fn show(code: &DeviceCode, as_json: bool, out: &mut impl Write) -> std::io::Resu
         let shown = json!({ "url": verification_uri, "code": user_code, "minutes": minutes });
         writeln!(out, "{shown}")?;
     } else {
-        writeln!(out, "Open {verification_uri} within {minutes} minutes and enter the code {user_code}")?;
-        writeln!(out, "Sign in as a person who may read the directory (role Directory Readers or more).")?;
+        writeln!(
+            out,
+            "Open {verification_uri} within {minutes} minutes and enter the code {user_code}"
+        )?;
+        writeln!(
+            out,
+            "Sign in as a person who may read the directory (role Directory Readers or more)."
+        )?;
         if let Some(message) = message.as_deref().filter(|text| !text.contains(&**user_code)) {
             writeln!(out, "{message}")?;
         }

@@ -3,6 +3,7 @@
 use super::distinct::Distinct;
 use super::reader::{Place, Table};
 use super::settings::ConnectionSettings;
+use super::user_binds::{self, Wish};
 use super::value::{Trouble, Value};
 use super::{
     Environment, credential, graph, guard, include, local, mapping, rule, scope, sync, tree,
@@ -11,26 +12,34 @@ use crate::directory::dn::{Dn, DnKey};
 use crate::directory::ids::ObjectId;
 use std::str::FromStr;
 
-/// Reads all connections of the file.
-pub(super) fn read(table: &Table<'_>, environment: &Environment) -> Vec<ConnectionSettings> {
-    let mut names = Distinct::new("name");
-    let mut bases = Vec::new();
-    let connections = table
-        .sections("connection", |connection| one(connection, environment, &mut names, &mut bases));
+/// Reads all connections of the file, and the profiles that they name.
+pub(super) fn read(
+    table: &Table<'_>,
+    environment: &Environment,
+) -> (Vec<ConnectionSettings>, Vec<Wish>) {
+    let mut seen = Seen { names: Distinct::new("name"), bases: Vec::new(), wishes: Vec::new() };
+    let connections =
+        table.sections("connection", |connection| one(connection, environment, &mut seen));
     if connections.is_empty() && !table.has("connection") {
         table.missing(
             "connection",
             "add [[connection]] with name, base, tenant, client_id, client_secret",
         );
     }
-    connections.into_iter().flatten().collect()
+    (connections.into_iter().flatten().collect(), seen.wishes)
+}
+
+/// What the connections so far have taken.
+struct Seen {
+    names: Distinct,
+    bases: Vec<(DnKey, Place)>,
+    wishes: Vec<Wish>,
 }
 
 fn one(
     table: &Table<'_>,
     environment: &Environment,
-    names: &mut Distinct,
-    bases: &mut Vec<(DnKey, Place)>,
+    seen: &mut Seen,
 ) -> Option<ConnectionSettings> {
     let name = table.required("name", "write for example name = \"contoso\"", name);
     let base = table.required("base", "write for example base = \"dc=contoso,dc=com\"", base);
@@ -51,12 +60,16 @@ fn one(
     let guard = table.section("guard", guard::read);
     let read_local = |table: &Table<'_>| local::read(table, base.as_ref(), &tree);
     let local = table.section_if_present("local", read_local).flatten();
+    let whose = (name.as_deref(), client_id.as_deref());
+    let read_user_binds =
+        |table: &Table<'_>| user_binds::read(table, environment, whose, &mut seen.wishes);
+    let user_binds = table.section_if_present("user_binds", read_user_binds).flatten();
 
     if let Some(name) = &name {
-        names.check(table.report, table.place("name"), name);
+        seen.names.check(table.report, table.place("name"), name);
     }
     if let Some(base) = &base {
-        check_disjoint(table, base, bases);
+        check_disjoint(table, base, &mut seen.bases);
     }
     Some(ConnectionSettings {
         name: name?,
@@ -72,6 +85,7 @@ fn one(
         rules,
         guard,
         local,
+        user_binds,
         tree,
     })
 }

@@ -6,6 +6,7 @@ use super::reader::Table;
 use super::settings::{
     ConnectionSettings, LdapSettings, ListenerSettings, ProfileSettings, TlsSettings,
 };
+use super::user_binds::{self, Wish};
 use super::value::{Trouble, Value};
 use super::{account, limits, source};
 use std::path::Path;
@@ -14,16 +15,22 @@ use std::sync::Arc;
 const MODES: [(&str, bool); 2] = [("ldap", false), ("ldaps", true)];
 
 /// Reads the section.
-pub(super) fn read(table: &Table<'_>, connections: &[ConnectionSettings]) -> LdapSettings {
+pub(super) fn read(
+    table: &Table<'_>,
+    connections: &mut [ConnectionSettings],
+    wishes: &[Wish],
+) -> LdapSettings {
     let tls = table.section_if_present("tls", tls);
     let listeners = listeners(table, tls.is_some());
     let profiles = profile::read(table, connections);
+    user_binds::resolve(table.report, &profiles, connections, wishes);
     let anonymous = anonymous(table, &profiles);
     let active_directory = table.or("active_directory", false, |value| value.boolean());
     let has_client_ca = tls.as_ref().is_some_and(|(_, has_client_ca)| *has_client_ca);
     let accounts = account::read(table, &profiles, has_client_ca);
     let limits = table.section("limits", limits::read);
-    if anonymous.is_none() && !table.has("account") {
+    let users = connections.iter().any(|connection| connection.user_binds.is_some());
+    if anonymous.is_none() && !table.has("account") && !users {
         let message = "nobody can search: there is no [[ldap.account]]";
         let remedy = "add one for each gateway, or set anonymous_search = true";
         table.report.warning(&table.own_place(), Trouble::new(message, remedy));

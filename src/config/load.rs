@@ -55,12 +55,12 @@ fn read(text: &str, report: &Report<'_>, environment: &Environment) -> Result<Se
         report.push(syntax(error, text, report));
     }
     Ok(Table::document(report, document.get_ref(), |table| {
-        let connections = connection::read(table, environment);
+        let (mut connections, wishes) = connection::read(table, environment);
         Settings {
             replica: table.section("replica", replica::read),
             log: table.section("log", log::read),
             admin: table.section("admin", |table| admin::read(table, environment)),
-            ldap: table.section("ldap", |table| ldap::read(table, &connections)),
+            ldap: table.section("ldap", |table| ldap::read(table, &mut connections, &wishes)),
             reports: report::read(table, environment, &connections),
             connections,
             warnings: Problems::default(),
@@ -94,7 +94,7 @@ mod tests {
 
     /// Keys that this process knows, as `ldap.listener[].address`.
     fn known_keys() -> Vec<String> {
-        let text = "[ldap.tls]\n[[ldap.listener]]\n[[ldap.account]]\n[[ldap.profile]]\n[admin.token]\n[[connection]]\nclient_secret = {}\n[connection.local]\n[[connection.rule]]\n[[report]]\n[report.mail.password]\n[report.webhook.secret]";
+        let text = "[ldap.tls]\n[[ldap.listener]]\n[[ldap.account]]\n[[ldap.profile]]\n[admin.token]\n[[connection]]\nclient_secret = {}\n[connection.local]\n[connection.user_binds]\n[[connection.rule]]\n[[report]]\n[report.mail.password]\n[report.webhook.secret]";
         let report = Report::new(text);
         read(text, &report, &Environment::default()).unwrap();
         report.known().into_iter().collect()

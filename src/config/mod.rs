@@ -36,6 +36,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod user_binds;
 mod value;
 
 pub use environment::Environment;

@@ -21,7 +21,11 @@ pub(super) struct Profiles(Vec<Arc<ProfileSettings>>);
 impl Profiles {
     /// The profile that a value names.
     pub(super) fn find(&self, value: &Value<'_>) -> Result<Arc<ProfileSettings>, Trouble> {
-        let name = value.text()?;
+        self.named(value.text()?)
+    }
+
+    /// The profile of this name.
+    pub(super) fn named(&self, name: &str) -> Result<Arc<ProfileSettings>, Trouble> {
         let folded = text::fold(name);
         if let Some(found) = self.0.iter().find(|profile| text::fold(&profile.name) == folded) {
             return Ok(Arc::clone(found));

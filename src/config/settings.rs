@@ -15,6 +15,7 @@ pub use super::rule::{RuleAction, RuleSettings};
 pub use super::scope::ScopeSettings;
 pub use super::secret::SecretSource;
 use super::secret::{ProxyUrl, Secret};
+pub use super::user_binds::{SignInProof, UserBindSettings};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::Dn;
 use crate::directory::kind::Kind;
@@ -264,6 +265,8 @@ pub struct ConnectionSettings {
     pub guard: GuardSettings,
     /// `[connection.local]`
     pub local: Option<LocalSettings>,
+    /// `[connection.user_binds]`; `None`: users cannot bind.
+    pub user_binds: Option<UserBindSettings>,
     /// `[connection.tree]`: container and RDN names.
     pub tree: TreeSettings,
 }

@@ -1,6 +1,7 @@
-//! Accounts, profiles and certificates are loaded anew on SIGHUP and when a file changes
-//! they come from. A file that is wrong changes nothing.
+//! Accounts, profiles, certificates and user binds are loaded anew on SIGHUP and when a file
+//! changes they come from. A file that is wrong changes nothing.
 
+use super::users::Doors;
 use crate::config::settings::LdapSettings;
 use crate::config::{self, Settings};
 use crate::ldap;
@@ -64,7 +65,7 @@ fn stamp(path: &Path) -> Stamp {
 pub(super) async fn run(
     config: PathBuf,
     mut running: Settings,
-    server: Arc<ldap::Server>,
+    (server, users): (Arc<ldap::Server>, Arc<Doors>),
     mut hangup: Signal,
     stop: CancellationToken,
 ) {
@@ -83,10 +84,12 @@ pub(super) async fn run(
             continue;
         }
         files.load_begins(&config, &running.ldap);
-        let (server, path) = (Arc::clone(&server), config.clone());
+        let (server, users, path) = (Arc::clone(&server), Arc::clone(&users), config.clone());
         let load = move || {
             let settings = config::load(&path).map_err(|problems| problems.to_string())?;
+            let doors = users.open(&settings.connections)?;
             server.reload(&settings.ldap).map_err(|error| error.to_string())?;
+            server.admit_users(doors);
             Ok::<Settings, String>(settings)
         };
         match tokio::task::spawn_blocking(load).await.map_err(|error| error.to_string()) {
@@ -127,6 +130,10 @@ impl Files {
 fn adopt(running: &mut Settings, settings: Settings) {
     let LdapSettings { accounts, anonymous, tls, .. } = settings.ldap;
     running.ldap = LdapSettings { accounts, anonymous, tls, ..running.ldap.clone() };
+    for connection in &mut running.connections {
+        let new = settings.connections.iter().find(|other| other.name == connection.name);
+        connection.user_binds = new.and_then(|new| new.user_binds.clone());
+    }
 }
 
 /// Settings that are not taken over are not passed over in silence.

@@ -24,7 +24,8 @@ const PASSES: &str = "nothing: it is tried again; see status.cloud.microsoft if 
 const OF_A_USER: &str = "nothing here: it concerns one user's password";
 const POLICY: &str = "ask who looks after Conditional Access (Entra portal > Protection > Conditional Access; the sign-in \
                       log names the policy) to exclude the application";
-const AGENT: &str = "look at the pass-through authentication agents (Entra Connect > Pass-through authentication)";
+const AGENT: &str =
+    "look at the pass-through authentication agents (Entra Connect > Pass-through authentication)";
 const FEDERATION: &str = "compare issuer, subject and audience of the token with App registrations > Certificates & secrets \
                           > Federated credentials";
 
@@ -90,7 +91,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         "the application is disabled in this tenant",
         "enable it: Enterprise applications > Properties > Enabled for users to sign-in",
     ),
-    ("70021 700211 700212 700213", "no federated credential of the application fits the token", FEDERATION),
+    (
+        "70021 700211 700212 700213",
+        "no federated credential of the application fits the token",
+        FEDERATION,
+    ),
     (
         "700025",
         "the application has no federated credentials",
@@ -127,14 +132,22 @@ const TABLE: &[(&str, &str, &str)] = &[
         "the user is not assigned to the application, which asks for assignments",
         "Enterprise applications > Users and groups: assign the user, or Properties > Assignment required: No",
     ),
-    ("53003 53000 53001 53002 530032 530034 530035 53004 53011", "Conditional Access blocks the sign-in", POLICY),
+    (
+        "53003 53000 53001 53002 530032 530034 530035 53004 53011",
+        "Conditional Access blocks the sign-in",
+        POLICY,
+    ),
     (
         "50076 50079 50074 50072 50158",
         "the sign-in asks for a second factor",
         "exclude the application or the user from it, or use an application permission instead of a person",
     ),
     ("50126 50056 50064 50034", "user name or password is wrong", OF_A_USER),
-    ("50053", "Entra has locked the account for a while, or distrusts this network address", OF_A_USER),
+    (
+        "50053",
+        "Entra has locked the account for a while, or distrusts this network address",
+        OF_A_USER,
+    ),
     ("50055 50144", "the password has expired", OF_A_USER),
     ("50057", "the account is disabled", OF_A_USER),
     ("50020", "the account belongs to another tenant", OF_A_USER),
@@ -150,7 +163,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         "Entra is in trouble for a moment, or limits this tenant",
         PASSES,
     ),
-    ("70016 authorization_pending", "nobody has entered the code yet", "open the page and enter the code"),
+    (
+        "70016 authorization_pending",
+        "nobody has entered the code yet",
+        "open the page and enter the code",
+    ),
     ("authorization_declined", "the person has declined", SIGN_IN_AGAIN),
     ("70018 bad_verification_code", "the code is not the one that was given out", SIGN_IN_AGAIN),
     ("70019 expired_token", "the code was not entered in time", SIGN_IN_AGAIN),
@@ -168,9 +185,21 @@ const TABLE: &[(&str, &str, &str)] = &[
         "run `entraldap authorize` again, and exclude the account from the policy, or use an application permission",
     ),
     ("invalid_grant", "the sign-in is not valid any more", SIGN_IN_AGAIN),
-    ("invalid_client", "Entra does not take what the application proves itself by", "check client_id and the secret or certificate"),
-    ("invalid_resource", "the Graph endpoint is not one that this cloud knows", "check endpoint (or cloud)"),
-    ("900561 invalid_request", "Entra does not understand the request", "check tenant and authority"),
+    (
+        "invalid_client",
+        "Entra does not take what the application proves itself by",
+        "check client_id and the secret or certificate",
+    ),
+    (
+        "invalid_resource",
+        "the Graph endpoint is not one that this cloud knows",
+        "check endpoint (or cloud)",
+    ),
+    (
+        "900561 invalid_request",
+        "Entra does not understand the request",
+        "check tenant and authority",
+    ),
 ];
 
 #[cfg(test)]

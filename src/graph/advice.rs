@@ -2,19 +2,21 @@
 
 use super::aadsts;
 use super::error::{Access, ErrorKind, GraphError};
+use super::sign_in;
 
 /// A sentence for a person at 3 a.m., where the cause is known well enough to give one.
 pub(super) fn advice(error: &GraphError) -> Option<String> {
     let text = match error.kind {
         ErrorKind::Permission => return Some(permission(&error.operation, error.access)),
+        ErrorKind::Credential if error.operation.as_ref() == sign_in::OPERATION => {
+            let told = error.aadsts().and_then(user_sign_in).map(str::to_owned);
+            return told.or_else(|| explained(error));
+        }
         ErrorKind::Credential if error.access == Access::Machine => {
             "give this machine an identity (portal: Identity > Status: On, or User assigned > Add) and check that \
              managed_identity names it"
         }
-        ErrorKind::Credential => {
-            let meaning = error.code.as_deref().and_then(aadsts::meaning);
-            return meaning.map(|meaning| format!("{}: {}", meaning.cause, meaning.remedy));
-        }
+        ErrorKind::Credential => return explained(error),
         // Most messages say what to do, behind a semicolon.
         ErrorKind::Secret if error.message.contains("; ") => return None,
         ErrorKind::Secret => {
@@ -54,6 +56,30 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
         | ErrorKind::PageExpired => return None,
     };
     Some(text.to_owned())
+}
+
+/// What the code means, and what to do.
+fn explained(error: &GraphError) -> Option<String> {
+    let meaning = error.code.as_deref().and_then(aadsts::meaning)?;
+    Some(format!("{}: {}", meaning.cause, meaning.remedy))
+}
+
+/// Codes of the token endpoint that mean something else where a user's password is checked
+/// (graph.md 1.8).
+fn user_sign_in(code: u32) -> Option<&'static str> {
+    match code {
+        65001 => Some(
+            "grant admin consent to the application of user_binds for the delegated permissions openid and profile",
+        ),
+        7_000_218 => Some(
+            "configure client_secret in [connection.user_binds], or with public_client = true set \"Allow public client flows\" of the application to yes",
+        ),
+        9_001_023 => Some(
+            "the tenant must be its id or one of its verified domains, not common or consumers",
+        ),
+        70011 | 500_011 => Some("scope in [connection.user_binds] is none that Entra knows"),
+        _ => None,
+    }
 }
 
 /// The same without what it means.

@@ -76,8 +76,7 @@ impl Graph {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop().push("devicecode");
         }
-        let call =
-            Call { operation: OPERATION, purpose: Purpose::Token, attempt: 1, secrets: &[] };
+        let call = Call { operation: OPERATION, purpose: Purpose::Token, attempt: 1, secrets: &[] };
         let form = [("client_id", tokens.client_id.as_str()), ("scope", scope.as_str())];
         let request = self.client.transport.authority.post(url).form(&form);
         let answer = self.client.send(&call, request).await.map_err(Failed::into_error)?;

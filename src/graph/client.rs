@@ -7,6 +7,7 @@ use super::error::{Access, ErrorKind, GraphError, Retry};
 use super::links::Trusted;
 use super::retry::{Decision, LATER, Policy};
 use super::select::Selects;
+use super::sign_in::Counter;
 use super::throttle::Budget;
 use super::transport::{Answer, Transport, exchange};
 use super::verdict::{Purpose, Refusal, judge, redact};
@@ -30,6 +31,7 @@ const NOT_FOUND_ATTEMPTS: u32 = 3;
 pub(super) struct Client {
     pub(super) transport: Transport,
     pub(super) tokens: Tokens,
+    pub(super) counter: Counter,
     endpoint: Url,
     trusted: Trusted,
     budget: Budget,
@@ -88,6 +90,7 @@ impl Client {
         Ok(Client {
             transport: Transport::new(settings)?,
             tokens: Tokens::new(settings),
+            counter: Counter::new(settings),
             endpoint: graph.endpoint.clone(),
             trusted: Trusted::new(&graph.endpoint),
             budget: Budget::new(graph.concurrency, graph.requests_per_second),
@@ -360,7 +363,7 @@ impl Failed {
 }
 
 /// A random GUID (RFC 9562, version 4).
-fn client_request_id() -> String {
+pub(super) fn client_request_id() -> String {
     let mut octets = [0; 16];
     // Without randomness the id is all zero: of less use in Microsoft's logs, and harmless.
     let _ = getrandom::fill(&mut octets);

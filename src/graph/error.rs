@@ -19,6 +19,8 @@ pub struct GraphError {
     pub code: Option<Box<str>>,
     /// What was said, on one line, without secrets.
     pub message: Box<str>,
+    /// Of a sign-in: whether Entra wants something of the person beside the password.
+    pub interaction: bool,
     /// Microsoft's id of the request (`request-id`, or the token endpoint's trace id).
     pub request_id: Option<Box<str>>,
     /// Our id of the request, which Microsoft logs too.
@@ -108,6 +110,7 @@ impl GraphError {
             status: None,
             code: None,
             message: message.into(),
+            interaction: false,
             request_id: None,
             client_request_id: None,
             retry,
@@ -134,11 +137,15 @@ impl GraphError {
         advice::remedy(self)
     }
 
+    /// The number of `AADSTS...`, where the token endpoint gave one.
+    pub fn aadsts(&self) -> Option<u32> {
+        self.code.as_deref()?.strip_prefix("AADSTS")?.parse().ok()
+    }
+
     /// What to do about it, for a person, where that is known.
     pub fn advice(&self) -> Option<String> {
         advice::advice(self)
     }
-
 }
 
 impl ErrorKind {

@@ -60,7 +60,12 @@ impl Graph {
         let application = match self.client.get(&fetch, read).await {
             Ok((_, application)) => application,
             // An application of another tenant, or not told after all.
-            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Permission | ErrorKind::Refused) => {
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::NotFound | ErrorKind::Permission | ErrorKind::Refused
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error),

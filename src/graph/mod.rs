@@ -33,6 +33,7 @@ pub mod permissions;
 pub mod probe;
 mod retry;
 mod select;
+mod sign_in;
 mod throttle;
 mod transport;
 mod verdict;
@@ -48,6 +49,7 @@ pub use delta::{Next, Page, Position, PositionError, RawPage, items};
 pub use error::{Access, ErrorKind, GraphError, Retry};
 pub use groups::{FoundGroup, MemberCount};
 pub use object::{Item, ManagerChange, MemberChange, Removal};
+pub use sign_in::SignIn;
 
 use crate::config::settings::ConnectionSettings;
 use std::sync::Arc;

@@ -95,7 +95,9 @@ impl Need {
 /// Permissions that allow writing, which is never done.
 pub fn needless(token: &TokenInfo) -> Vec<&str> {
     let held = token.permissions.iter().flatten();
-    held.map(String::as_str).filter(|name| name.contains("Write") || name.contains(".Manage")).collect()
+    held.map(String::as_str)
+        .filter(|name| name.contains("Write") || name.contains(".Manage"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -142,11 +142,7 @@ fn host_of(url: &Url) -> (String, u16) {
     (host, url.port_or_known_default().unwrap_or(443))
 }
 
-async fn names(
-    gate: &Url,
-    is_proxy: bool,
-    limit: Duration,
-) -> Result<Vec<SocketAddr>, Unreached> {
+async fn names(gate: &Url, is_proxy: bool, limit: Duration) -> Result<Vec<SocketAddr>, Unreached> {
     let (host, port) = host_of(gate);
     let found = tokio::time::timeout(limit, tokio::net::lookup_host((host.as_str(), port))).await;
     let what = match found {
@@ -195,10 +191,7 @@ async fn connect(
     let remedy = if is_proxy {
         "check address and port of the proxy".to_owned()
     } else {
-        format!(
-            "let this machine out to {} through the firewall, or configure proxy",
-            place(gate)
-        )
+        format!("let this machine out to {} through the firewall, or configure proxy", place(gate))
     };
     Err(Unreached { what: last, cause: "nothing accepts the connection", remedy })
 }
@@ -241,7 +234,12 @@ fn judge_metadata(answer: &Answer, settings: &ConnectionSettings) -> Result<Stri
         });
     }
     let region = text("tenant_region_scope").map(|region| format!(", tenant in {region}"));
-    Ok(format!("{} {}{}", place(&settings.graph.authority), answer.status, region.unwrap_or_default()))
+    Ok(format!(
+        "{} {}{}",
+        place(&settings.graph.authority),
+        answer.status,
+        region.unwrap_or_default()
+    ))
 }
 
 /// Graph refuses requests without a token in JSON.

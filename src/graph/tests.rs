@@ -48,6 +48,7 @@ fn settings(port: u16) -> ConnectionSettings {
         rules: Vec::new(),
         guard: Default::default(),
         local: None,
+        user_binds: None,
         tree: TreeSettings {
             users: branch("users", "uid"),
             groups: branch("groups", "cn"),

@@ -5,7 +5,9 @@ use super::links::{is_loopback, place};
 use super::retry::retry_after;
 use crate::config::settings::{ConnectionSettings, GraphSettings};
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use reqwest::{Certificate, ClientBuilder, Proxy, RequestBuilder, StatusCode};
 use std::error::Error;
 use std::path::Path;

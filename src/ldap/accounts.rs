@@ -275,6 +275,11 @@ impl Accounts {
         Checked::Right
     }
 
+    /// Counts a right password.
+    pub(crate) fn succeeded(&self, attempt: Attempt, now: Instant) {
+        self.desk.throttle.succeeded(attempt, now);
+    }
+
     /// Counts a wrong password. Unknown names are not told: people type their password there.
     pub(crate) fn failed(&self, account: Option<&Account>, attempt: Attempt, now: Instant) {
         let Some(failures) = self.desk.throttle.failed(attempt, now) else { return };

@@ -1,11 +1,12 @@
 //! Bind: service accounts prove who they are by a password (RFC 4511 4.2, RFC 4513 5.1)
-//! or by a client certificate (RFC 4513 5.2.3).
-//! Pure: no I/O, no clock.
+//! or by a client certificate (RFC 4513 5.2.3); users by the password that Entra has.
+//! Pure but for the checks, which take their time.
 
-use super::accounts::Account;
+use super::accounts::{Account, Checked};
 use super::server::Server;
-use super::session::Session;
-use super::throttle::Attempt;
+use super::session::{Bound, Session};
+use super::throttle::{Attempt, network_of};
+use super::users::{Door, Sought, User, UserAnswer, UserName, UserQuestion};
 use super::wire::request::{BindRequest, Proof};
 use super::wire::response::Outcome;
 use crate::directory::dn::DnKey;
@@ -21,21 +22,60 @@ pub(crate) const EXTERNAL: &str = "EXTERNAL";
 /// What a bind request comes to.
 pub(crate) enum BindStep {
     /// It is decided.
-    Decided(Outcome, Option<Arc<Account>>),
+    Decided(Outcome, Option<Bound>),
     /// The password must be checked, which takes a while.
     Check(PendingBind),
 }
 
 /// A bind whose password has yet to be checked.
 pub(crate) struct PendingBind {
-    /// Whose password; `None` where the name is unknown.
-    pub(crate) account: Option<Arc<Account>>,
-    /// The password.
-    pub(crate) password: Zeroizing<Vec<u8>>,
-    /// Who tries.
-    pub(crate) attempt: Attempt,
+    whose: Whose,
+    password: Zeroizing<Vec<u8>>,
+    attempt: Attempt,
     /// When the request was looked at.
     pub(crate) started: Instant,
+}
+
+/// Whose password it is said to be.
+enum Whose {
+    /// A service account's; `None` where the name is unknown.
+    Account(Option<Arc<Account>>),
+    /// A user's; `None` where the name is unknown.
+    User(Arc<Door>, UserName, Option<Arc<User>>),
+}
+
+impl PendingBind {
+    /// Checks the password.
+    pub(crate) async fn check(self, server: &Arc<Server>) -> (Outcome, Option<Bound>) {
+        let access = server.access();
+        let PendingBind { whose, password, attempt, .. } = self;
+        match whose {
+            Whose::Account(account) => {
+                match access.accounts.verify(account.clone(), password, attempt).await {
+                    Checked::Right => (Outcome::success(), account.map(Bound::Account)),
+                    Checked::Wrong => (wrong(), None),
+                    Checked::Throttled => (throttled(), None),
+                }
+            }
+            Whose::User(door, who, user) => {
+                let asked = Arc::clone(server);
+                let may_ask = Box::new(move || {
+                    asked.access().accounts.wait(attempt, Instant::now()).is_none()
+                });
+                let network = network_of(attempt.peer);
+                let question = UserQuestion { who, password, network, may_ask };
+                let answer = (door.check)(question).await;
+                // What cannot be checked is no guess that has failed.
+                match answer {
+                    UserAnswer::Right => access.accounts.succeeded(attempt, Instant::now()),
+                    UserAnswer::Unavailable | UserAnswer::Busy => {}
+                    _ => access.accounts.failed(None, attempt, Instant::now()),
+                }
+                let bound = user.filter(|_| answer == UserAnswer::Right).map(Bound::User);
+                (outcome_of(answer), bound)
+            }
+        }
+    }
 }
 
 /// Decides a bind as far as that is cheap. The session is anonymous already.
@@ -79,19 +119,29 @@ pub(crate) fn begin(
     if access.accounts.wait(attempt, now).is_some() {
         return BindStep::Decided(throttled(), None);
     }
-    // An account that is not for this network is as unknown there.
+    let password = || Zeroizing::new(password.to_vec());
+    let check =
+        |whose| BindStep::Check(PendingBind { whose, password: password(), attempt, started: now });
     let account = access.accounts.find(name, &is_ours);
+    // A service account's password is never sent to Entra.
+    if account.is_none() {
+        match server.users().seek(snapshot, name, session.peer) {
+            Ok(Sought::Closed) => {}
+            Ok(Sought::Ask(door, who, user)) => return check(Whose::User(door, who, user)),
+            Ok(Sought::NotReady) => {
+                let message = "the first sync is not complete: it is not known who there is";
+                return refuse(LdapResultCode::Unavailable, message);
+            }
+            Err(error) => return BindStep::Decided(server.unreadable(&error), None),
+        }
+    }
+    // An account that is not for this network is as unknown there.
     let account = account.filter(|account| account.profile().admits(session.peer));
     match account {
-        Some(account) if access.accounts.still_right(account, password, attempt, now) => {
-            BindStep::Decided(Outcome::success(), Some(account.clone()))
+        Some(account) if access.accounts.still_right(account, &password(), attempt, now) => {
+            BindStep::Decided(Outcome::success(), Some(Bound::Account(account.clone())))
         }
-        account => BindStep::Check(PendingBind {
-            account: account.cloned(),
-            password: Zeroizing::new(password.to_vec()),
-            attempt,
-            started: now,
-        }),
+        account => check(Whose::Account(account.cloned())),
     }
 }
 
@@ -124,7 +174,9 @@ fn external(
         Err(_) => false,
     };
     match account.filter(same) {
-        Some(account) => BindStep::Decided(Outcome::success(), Some(account.clone())),
+        Some(account) => {
+            BindStep::Decided(Outcome::success(), Some(Bound::Account(account.clone())))
+        }
         None => BindStep::Decided(wrong(), None),
     }
 }
@@ -135,11 +187,36 @@ pub(crate) fn throttled() -> Outcome {
     Outcome::new(LdapResultCode::Busy, "too many failed binds; try again in a minute")
 }
 
-/// The answer to a wrong name or password, in the words of Active Directory that
-/// clients parse. It is the same for both.
+/// The answer to a wrong name or password. It is the same for both.
 pub(crate) fn wrong() -> Outcome {
+    invalid_credentials("52e")
+}
+
+/// What a user is told. The codes are those of Windows: 775 locked out, 532 password expired,
+/// 533 disabled, 530 not at this time, 52f an account restriction.
+fn outcome_of(answer: UserAnswer) -> Outcome {
+    match answer {
+        UserAnswer::Right => Outcome::success(),
+        UserAnswer::Wrong => wrong(),
+        UserAnswer::Locked => invalid_credentials("775"),
+        UserAnswer::Expired => invalid_credentials("532"),
+        UserAnswer::Disabled => invalid_credentials("533"),
+        UserAnswer::Hours => invalid_credentials("530"),
+        UserAnswer::Barred => invalid_credentials("52f"),
+        UserAnswer::Busy => throttled(),
+        UserAnswer::Unavailable => {
+            let message = "passwords of users cannot be checked now; the log tells why";
+            Outcome::new(LdapResultCode::Unavailable, message)
+        }
+    }
+}
+
+/// In the words of Active Directory that clients parse.
+fn invalid_credentials(data: &str) -> Outcome {
     Outcome::new(
         LdapResultCode::InvalidCredentials,
-        "80090308: LdapErr: DSID-0C090569, comment: AcceptSecurityContext error, data 52e, v4563",
+        format!(
+            "80090308: LdapErr: DSID-0C090569, comment: AcceptSecurityContext error, data {data}, v4563"
+        ),
     )
 }

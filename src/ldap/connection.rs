@@ -164,12 +164,15 @@ impl Connection {
     /// RFC 4511 4.2.1: nothing else is carried out while a bind is.
     async fn check(&mut self, id: i32, pending: PendingBind) -> Result<(), End> {
         self.exchange(Goal::Now).await?;
-        let password = pending.password.clone();
-        let access = self.server.access();
-        let account = pending.account.clone();
-        let checked = access.accounts.verify(account, password, pending.attempt).await;
+        let started = pending.started;
         let server = Arc::clone(&self.server);
-        bound(&server, &mut self.session, (id, pending), checked, &mut self.output);
+        let check = Box::pin(pending.check(&server));
+        // Entra may take its time; an end does not wait for it.
+        let checked = tokio::select! {
+            checked = check => checked,
+            () = &mut self.shutdown => return Err(End::Shutdown),
+        };
+        bound(&server, &mut self.session, (id, started), checked, &mut self.output);
         Ok(())
     }
 

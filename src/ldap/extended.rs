@@ -46,8 +46,8 @@ pub(crate) fn answer(
             refuse(LdapResultCode::ProtocolError, "Who am I? takes no value")
         }
         WHO_AM_I => {
-            let who = match &session.account {
-                Some(account) => format!("u:{}", account.name()).into_bytes(),
+            let who = match &session.bound {
+                Some(_) => format!("u:{}", session.name()).into_bytes(),
                 None => Vec::new(),
             };
             ExtendedStep::Answer(Outcome::success(), None, Some(who))

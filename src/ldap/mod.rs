@@ -32,6 +32,7 @@ mod stream;
 mod target;
 mod throttle;
 mod tls;
+mod users;
 mod watch;
 mod wire;
 
@@ -45,3 +46,4 @@ pub use counters::{Counts, Latency, OperationKind};
 pub use listener::{listen, serve};
 pub use server::{Clock, Server, StartError};
 pub use tls::TlsError;
+pub use users::{Check, Checking, UserAnswer, UserBinds, UserName, UserQuestion};

@@ -1,13 +1,12 @@
 //! One request, one verdict: nothing here touches the socket.
 
-use super::accounts::Checked;
 use super::bind::{self, BindStep, PendingBind};
 use super::counters::OperationKind;
 use super::extended::{self, ExtendedStep};
 use super::search::cursor::{Cursor, Step};
 use super::search::{self, Begun};
 use super::server::Server;
-use super::session::Session;
+use super::session::{Bound, Session};
 use super::slice::Slice;
 use super::wire::ber::Malformed;
 use super::wire::request::{
@@ -94,7 +93,7 @@ impl<'s> Batch<'s> {
             (Ok(wishes), _) => wishes,
             (Err(outcome), operation) => {
                 if matches!(operation, Operation::Bind(_)) {
-                    session.account = None;
+                    session.bound = None;
                 }
                 self.write(out, id, response_tag(operation), &outcome);
                 return Verdict::Next;
@@ -172,12 +171,12 @@ impl<'s> Batch<'s> {
         request: &BindRequest<'_>,
         out: &mut Vec<u8>,
     ) -> Verdict {
-        session.account = None;
+        session.bound = None;
         let snapshot = self.snapshot();
         match bind::begin(self.server, session, request, &snapshot, self.slice.start) {
             BindStep::Check(pending) => Verdict::Check(id, pending),
-            BindStep::Decided(outcome, account) => {
-                session.account = account;
+            BindStep::Decided(outcome, bound) => {
+                session.bound = bound;
                 self.write(out, id, tag::BIND, &outcome);
                 Verdict::Next
             }
@@ -241,7 +240,7 @@ impl<'s> Batch<'s> {
             }
         };
         if response == tag::BIND {
-            session.account = None;
+            session.bound = None;
         }
         tracing::debug!(reason = %outcome.message, "a request was refused as malformed");
         self.write(out, id, response, &outcome);
@@ -267,19 +266,14 @@ impl<'s> Batch<'s> {
 pub(crate) fn bound(
     server: &Server,
     session: &mut Session,
-    (id, pending): (i32, PendingBind),
-    checked: Checked,
+    (id, started): (i32, Instant),
+    (outcome, bound): (Outcome, Option<Bound>),
     out: &mut Vec<u8>,
 ) {
-    session.account = pending.account.filter(|_| checked == Checked::Right);
-    let outcome = match checked {
-        Checked::Right => Outcome::success(),
-        Checked::Wrong => bind::wrong(),
-        Checked::Throttled => bind::throttled(),
-    };
+    session.bound = bound;
     response::result(out, id, tag::BIND, &outcome);
     server.counters.result(OperationKind::Bind, outcome.code as i64);
-    server.counters.took(OperationKind::Bind, pending.started.elapsed());
+    server.counters.took(OperationKind::Bind, started.elapsed());
 }
 
 fn response_tag(operation: &Operation<'_>) -> u8 {

@@ -10,6 +10,7 @@ use super::schema_entry;
 use super::search::ReadError;
 use super::search::paging::CookieKey;
 use super::tls::TlsError;
+use super::users::{UserBinds, Users};
 use super::wire::response::Outcome;
 use crate::config::settings::{LdapSettings, LimitSettings};
 use crate::directory::dn::{Dn, DnKey};
@@ -47,6 +48,7 @@ pub enum StartError {
 pub struct Server {
     pub(crate) reader: Reader,
     access: ArcSwap<Access>,
+    users: ArcSwap<Users>,
     pub(crate) limits: LimitSettings,
     /// Whether the root DSE claims to be a domain controller's.
     pub(crate) active_directory: bool,
@@ -77,6 +79,7 @@ impl Server {
         Ok(Server {
             bases: bases.collect(),
             access: ArcSwap::from_pointee(Access::new(settings, &settings.limits, None)?),
+            users: ArcSwap::default(),
             limits: settings.limits.clone(),
             active_directory: settings.active_directory,
             clock,
@@ -111,6 +114,17 @@ impl Server {
         }
         self.access.store(Arc::new(access));
         Ok(())
+    }
+
+    /// Lets users of these connections bind, and no others. Those of other connections that
+    /// have bound before must bind again.
+    pub fn admit_users(&self, binds: Vec<UserBinds>) {
+        self.users.store(Arc::new(Users::new(binds, &self.limits)));
+    }
+
+    /// The doors for users, as of now.
+    pub(crate) fn users(&self) -> Arc<Users> {
+        self.users.load_full()
     }
 
     /// Who may come in, as of now.

@@ -5,6 +5,7 @@ use super::bind;
 use super::certificate::Shown;
 use super::profile::{Allowance, Attributes, Profile};
 use super::server::Server;
+use super::users::User;
 use super::wire::response::Outcome;
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
@@ -13,13 +14,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
+/// Who has bound.
+#[derive(Debug, Clone)]
+pub(crate) enum Bound {
+    /// A service account.
+    Account(Arc<Account>),
+    /// A user, with the password that Entra has.
+    User(Arc<User>),
+}
+
 /// The authorization state of one connection (RFC 4513 4).
 #[derive(Debug)]
 pub(crate) struct Session {
     /// Where the client is.
     pub(crate) peer: IpAddr,
-    /// The account that has bound; `None` is anonymous.
-    pub(crate) account: Option<Arc<Account>>,
+    /// Who has bound; `None` is anonymous.
+    pub(crate) bound: Option<Bound>,
     /// Whether TLS protects the connection.
     pub(crate) tls: bool,
     /// The certificate that the client has shown.
@@ -34,18 +44,24 @@ impl Session {
     /// An anonymous session, before its first request.
     pub(crate) fn new(server: &Server, peer: IpAddr) -> Self {
         let limits = Allowance::of(&server.limits);
-        Session { peer, account: None, tls: false, certificate: None, profile: None, limits }
+        Session { peer, bound: None, tls: false, certificate: None, profile: None, limits }
     }
 
     /// Looks up what holds now: each request begins so, since accounts and profiles may
     /// have been loaded anew behind the one before.
     ///
-    /// An account that is gone, or has other credentials now, is not anonymous instead:
+    /// An account that is gone, or has other credentials now, is not anonymous instead, nor
+    /// is a user where users cannot bind any more:
     /// a smaller view would answer "there is no such recipient". It must bind again.
     pub(crate) fn refresh(&mut self, server: &Server) {
         let access = server.access();
-        let profile = match &mut self.account {
-            Some(account) => access.accounts.current(account).map(|current| {
+        let users;
+        let profile = match &mut self.bound {
+            Some(Bound::User(user)) => {
+                users = server.users();
+                users.profile_of(user)
+            }
+            Some(Bound::Account(account)) => access.accounts.current(account).map(|current| {
                 *account = Arc::clone(current);
                 current.profile()
             }),
@@ -60,7 +76,7 @@ impl Session {
 
     /// TLS has been established; whatever was bound before is not.
     pub(crate) fn secured(&mut self, certificate: Option<&CertificateDer<'_>>) {
-        self.account = None;
+        self.bound = None;
         self.profile = None;
         self.tls = true;
         self.certificate = certificate.map(Shown::new);
@@ -78,9 +94,13 @@ impl Session {
         access.accounts.of_certificate(shown).map(|_| bind::EXTERNAL)
     }
 
-    /// The account's name; empty for anonymous.
+    /// The name of who has bound; empty for anonymous.
     pub(crate) fn name(&self) -> &str {
-        self.account.as_deref().map_or("", |account| account.name())
+        match &self.bound {
+            Some(Bound::Account(account)) => account.name(),
+            Some(Bound::User(user)) => &user.name,
+            None => "",
+        }
     }
 
     /// Whether entries may be looked at; the root DSE and the schema always may.
@@ -143,7 +163,7 @@ impl Session {
 
     /// Largest request, in octets.
     pub(crate) fn largest_request(&self, server: &Server) -> usize {
-        match self.account {
+        match self.bound {
             None => server.limits.pdu_before_bind,
             Some(_) => server.limits.pdu_after_bind,
         }

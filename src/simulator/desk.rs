@@ -14,6 +14,7 @@ use super::faults::Book;
 use super::identity::{Machine, MachineIdentity};
 use super::knobs::{Knobs, StateLoss};
 use super::object::Kind;
+use super::passwords::Passwords;
 use super::rng::{guid_of, hash, mix};
 use super::tenant::Tenant;
 
@@ -113,6 +114,8 @@ pub struct Tally {
     pub total: usize,
     /// At the token endpoint.
     pub token: usize,
+    /// Of those, passwords of users, as far as no rule decided the answer.
+    pub sign_ins: usize,
     /// Delta queries on users.
     pub users_delta: usize,
     /// Delta queries on groups.
@@ -138,6 +141,10 @@ pub(super) struct Journal {
 
 impl Journal {
     const KEPT: usize = 20_000;
+
+    pub(super) fn count_sign_in(&mut self) {
+        self.tally.sign_ins = self.tally.sign_ins.saturating_add(1);
+    }
 
     pub(super) fn add(&mut self, request: Request, facts: &super::faults::Facts<'_>) {
         let tally = &mut self.tally;
@@ -174,6 +181,7 @@ pub(super) struct Desk {
     pub(super) secrets: Mutex<Vec<String>>,
     pub(super) certificates: Mutex<Vec<Vec<u8>>>,
     pub(super) sign_ins: Mutex<SignIns>,
+    pub(super) passwords: Mutex<Passwords>,
     pub(super) generation: AtomicU64,
     /// How the loss of the present generation is reported, when not by the knobs.
     pub(super) loss: Mutex<Option<StateLoss>>,
@@ -203,6 +211,7 @@ impl Desk {
             secrets: Mutex::new(vec![options.client_secret.clone()]),
             certificates: Mutex::new(options.certificates.clone()),
             sign_ins: Mutex::default(),
+            passwords: Mutex::default(),
             generation: AtomicU64::new(0),
             loss: Mutex::default(),
             tokens: Mutex::default(),

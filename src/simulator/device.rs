@@ -55,7 +55,8 @@ pub(super) fn code(desk: &Desk, call: &Call) -> Answer {
         return No::new(400, "invalid_request", 900_144, text).answer(desk);
     }
     let device_code = desk.guid();
-    let user_code: String = desk.guid().chars().filter(char::is_ascii_alphanumeric).take(9).collect();
+    let user_code: String =
+        desk.guid().chars().filter(char::is_ascii_alphanumeric).take(9).collect();
     let user_code = user_code.to_uppercase();
     let expires = desk.now().saturating_add(CODE_LIFE);
     let entry = Code { user_code: user_code.clone(), expires, answered: Answered::NotYet };
@@ -114,7 +115,8 @@ impl SignIns {
                 invalid("authorization_declined", 70_000, "The user declined the authorization.")
             }
             Answered::NotYet => {
-                let text = "OAuth 2.0 device flow error. Authorization is pending. Continue polling.";
+                let text =
+                    "OAuth 2.0 device flow error. Authorization is pending. Continue polling.";
                 invalid("authorization_pending", 70_016, text)
             }
         }
@@ -125,9 +127,7 @@ impl SignIns {
         let invalid = |code, text: &str| Err(No::new(400, "invalid_grant", code, text));
         match (self.refresh.get(token), self.revoked) {
             (Some(end), _) if *end > now => Ok(()),
-            (Some(_), _) => {
-                invalid(700_082, "The refresh token has expired due to inactivity.")
-            }
+            (Some(_), _) => invalid(700_082, "The refresh token has expired due to inactivity."),
             (None, Some(50_173)) => {
                 let text = "The provided grant has expired due to it being revoked, a fresh auth token is needed.";
                 invalid(50_173, text)

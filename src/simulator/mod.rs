@@ -7,7 +7,7 @@
 //!   JSON lines (`population`), or changed at random ([`life`]).
 //! - Delta: `cursor` (what a token remembers), `render` (one object), `delta` (one page), `knobs` (what is open).
 //! - Requests: `call`, `query`, `filter`, `schema`, `errors`, `faults`, `desk` (what requests share), `routes`,
-//!   `rounds` (delta), `lists`, `batch`, `token` (with `assertion`, `device`), `identity` (tokens for machines).
+//!   `rounds` (delta), `lists`, `batch`, `token` (with `assertion`, `device`, `passwords`), `identity` (tokens for machines).
 //! - Skin: `http` (axum), `wire` (sockets that break), `server` (the handle).
 //!
 //! Everything is deterministic but for the clock and the order of requests.
@@ -30,6 +30,7 @@ pub mod life;
 mod lists;
 mod mutate;
 mod object;
+mod passwords;
 mod people;
 mod population;
 mod query;
@@ -54,6 +55,7 @@ pub use faults::{Action, Links, RetryAfter, Rule, RuleId, Target, TokenFault};
 pub use identity::{Machine, MachineIdentity};
 pub use knobs::{Knobs, Lateness, Reason, SelectOnLink, Spelling, StateLoss};
 pub use object::{Kind, State};
+pub use passwords::SignIn;
 pub use population::LoadError;
 pub use rng::Rng;
 pub use server::{Faults, Simulator};

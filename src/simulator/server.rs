@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::desk::{Desk, Options, Request, Tally, lock};
 use super::faults::{Rule, RuleId};
 use super::knobs::{Knobs, StateLoss};
+use super::passwords::SignIn;
 use super::rng::Rng;
 use super::tenant::Tenant;
 use super::wire::{Door, Line};
@@ -183,6 +184,17 @@ impl Simulator {
     /// Ends what came of signing in so far; refresh tokens are refused with this AADSTS code.
     pub fn revoke_sign_ins(&self, code: u32) {
         lock(&self.desk.sign_ins).revoke(code);
+    }
+
+    /// Gives a user, by the user principal name, a password and what becomes of signing in. A
+    /// user without one is unknown there.
+    pub fn set_password(&self, name: &str, password: &str, state: SignIn) {
+        lock(&self.desk.passwords).set(name, password, state);
+    }
+
+    /// Whether passwords may be asked about without the client secret.
+    pub fn allow_public_client(&self, allow: bool) {
+        lock(&self.desk.passwords).public_client = allow;
     }
 
     /// Lets the tenant change by itself, once per interval. [`Simulator::news`] tells what happened.

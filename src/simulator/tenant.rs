@@ -209,6 +209,14 @@ impl Tenant {
         self.keeps_security_groups = keep;
     }
 
+    /// Whether a user of this id or user principal name is there and disabled.
+    pub(super) fn is_disabled(&self, name: &str) -> bool {
+        let object = self.find(name).and_then(|slot| self.get(slot));
+        object.is_some_and(|object| {
+            properties(object).get("accountEnabled") == Some(&Value::Bool(false))
+        })
+    }
+
     /// The slot behind an id or a user principal name.
     pub(super) fn find(&self, key: &str) -> Option<Slot> {
         self.slot(key).or_else(|| self.principals.get(key.to_lowercase().as_str()).copied())

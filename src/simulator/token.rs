@@ -9,6 +9,7 @@ use super::desk::{Desk, lock};
 use super::device::PERSON;
 use super::errors::Refusal;
 use super::faults::TokenFault;
+use super::passwords;
 use super::query::Params;
 
 const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
@@ -22,14 +23,19 @@ const ROOTS: &[&str] = &[
 
 /// A refusal of the token endpoint.
 pub(super) struct No {
-    status: u16,
-    error: &'static str,
-    code: u32,
-    text: String,
+    pub(super) status: u16,
+    pub(super) error: &'static str,
+    pub(super) code: u32,
+    pub(super) text: String,
 }
 
 impl No {
-    pub(super) fn new(status: u16, error: &'static str, code: u32, text: impl Into<String>) -> Self {
+    pub(super) fn new(
+        status: u16,
+        error: &'static str,
+        code: u32,
+        text: impl Into<String>,
+    ) -> Self {
         Self { status, error, code, text: text.into() }
     }
 
@@ -66,6 +72,9 @@ pub(super) fn issue(desk: &Desk, call: &Call, tenant: &str, fault: Option<&Token
     }
     if let Some(no) = fault.and_then(|fault| faulted(desk, fault)) {
         return no.answer(desk);
+    }
+    if let Some(answer) = passwords::grant(desk, call, tenant) {
+        return answer;
     }
     match granted(desk, call, tenant) {
         Err(no) => no.answer(desk),
@@ -203,7 +212,7 @@ fn nothing_proved() -> No {
 }
 
 /// Whether the application has proved itself.
-fn prove(
+pub(super) fn prove(
     desk: &Desk,
     call: &Call,
     form: &Params,
@@ -234,7 +243,7 @@ fn prove(
     if lock(&desk.secrets).contains(&secret) { Ok(()) } else { Err(wrong_secret(&id)) }
 }
 
-fn is_tenant(desk: &Desk, name: &str) -> bool {
+pub(super) fn is_tenant(desk: &Desk, name: &str) -> bool {
     let known = |domain: &Value| {
         domain.get("isVerified") == Some(&Value::Bool(true))
             && domain.get("id").and_then(Value::as_str) == Some(name)

@@ -3,6 +3,7 @@
 use super::commit::{self, Commit, Preview, Stop};
 use super::derive::{self, Derivation};
 use super::error::SyncError;
+use super::expiry::Asked;
 use super::haul::{Haul, Manner};
 use super::local::LocalEntries;
 use super::status::{Phase, Status};
@@ -12,7 +13,6 @@ use crate::graph::Graph;
 use crate::mapping::Mapping;
 use crate::replica::Writer;
 use crate::replica::connection::ConnectionState;
-use super::expiry::Asked;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -598,7 +598,8 @@ async fn a_proxy_that_wants_a_login_is_named() {
     let simulator = Simulator::start(Tenant::generate(3, 10), options()).await.unwrap();
     let place = Place::new(&simulator, "5m", &["127.0.0.1:0"]);
     let (port, _) = proxy().await;
-    let new = format!("requests_per_second = 1000\nproxy = \"http://ada:hush-hush@127.0.0.1:{port}\"");
+    let new =
+        format!("requests_per_second = 1000\nproxy = \"http://ada:hush-hush@127.0.0.1:{port}\"");
     line(&place, "requests_per_second", &new);
     let (code, text) = place.verb(&["check"]).await;
     assert_eq!(code, 1, "{text}");
@@ -624,7 +625,11 @@ async fn files_with_tokens_are_looked_at_before_anything_starts() {
     line(&place, "federated_token", "managed_identity = { host = \"app-service\" }");
     let (code, text) = place.verb(&["check", "--offline"]).await;
     assert!(code == 2 && text.contains("IDENTITY_HEADER"), "{text}");
-    line(&place, "managed_identity", "managed_identity = {}\nclient_certificate = { file = \"x\" }");
+    line(
+        &place,
+        "managed_identity",
+        "managed_identity = {}\nclient_certificate = { file = \"x\" }",
+    );
     let (code, text) = place.verb(&["check", "--offline"]).await;
     assert!(code == 2 && text.contains("stands beside"), "{text}");
 }

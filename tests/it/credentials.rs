@@ -9,11 +9,11 @@ use entraldap::config::settings::{
     CertificateSource, Credential, Identity, IdentityHost, ManagedIdentity, SecretSource,
 };
 use entraldap::graph::{Access, ErrorKind, Graph, GraphError};
+use entraldap::simulator::{Action, RetryAfter};
 use entraldap::simulator::{
     Federation, Kind, Knobs, Machine, MachineIdentity, Options, Rule, ServerCertificate, Simulator,
     Target, Tenant, Thumbprint,
 };
-use entraldap::simulator::{Action, RetryAfter};
 use entraldap::sync::SyncError;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ring::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -247,7 +247,8 @@ async fn a_machine_gets_tokens_for_its_identities() {
     let named = MachineIdentity {
         client: "22222222-0000-4000-8000-000000000001".to_owned(),
         object: "22222222-0000-4000-8000-000000000002".to_owned(),
-        resource: "/subscriptions/s/resourceGroups/g/providers/p/userAssignedIdentities/i".to_owned(),
+        resource: "/subscriptions/s/resourceGroups/g/providers/p/userAssignedIdentities/i"
+            .to_owned(),
     };
     for host in [
         Machine::Imds,
@@ -432,7 +433,8 @@ pub async fn proxy() -> (u16, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
                     }
                 }
                 if !known {
-                    let answer = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+                    let answer =
+                        "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
                     let _ = stream.write_all(answer.as_bytes()).await;
                     return;
                 }
@@ -450,11 +452,7 @@ pub async fn proxy() -> (u16, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
 #[tokio::test]
 async fn an_own_cloud_with_an_own_authority_through_a_proxy_with_a_login() {
     let (authority, server) = company();
-    let options = Options {
-        tls: Some(server),
-        certificates: vec![der("app.pem")],
-        ..options()
-    };
+    let options = Options { tls: Some(server), certificates: vec![der("app.pem")], ..options() };
     let mut world = world(options, certificate("both.pem", None, None)).await;
     assert!(world.connection.graph.endpoint.as_str().starts_with("https://"));
     // Nobody knows this authority.
@@ -469,9 +467,8 @@ async fn an_own_cloud_with_an_own_authority_through_a_proxy_with_a_login() {
     world.assert_equal();
     // The same through the proxy, first without the password that it wants.
     let (port, tunnels) = proxy().await;
-    let through = |login: &str| {
-        ProxyUrl::new(format!("http://{login}127.0.0.1:{port}").parse().unwrap())
-    };
+    let through =
+        |login: &str| ProxyUrl::new(format!("http://{login}127.0.0.1:{port}").parse().unwrap());
     world.connection.graph.proxy = Some(through("ada:wrong@"));
     world.open();
     let error = refusal(&world).await;

@@ -40,4 +40,5 @@ mod scope;
 mod secrets;
 mod sync;
 mod token_death;
+mod user_binds;
 mod verbs;

@@ -41,8 +41,7 @@ async fn without_a_permission_that_is_required_nothing_is_published_and_the_erro
 
 #[tokio::test(start_paused = true)]
 async fn a_part_that_may_not_be_read_is_switched_off_with_a_warning_until_it_may() {
-    for (role, plural) in
-        [("GroupMember.Read.All", "groups"), ("OrgContact.Read.All", "contacts")]
+    for (role, plural) in [("GroupMember.Read.All", "groups"), ("OrgContact.Read.All", "contacts")]
     {
         let world = world().await;
         world.simulator.grant(&without(role));

@@ -203,7 +203,8 @@ async fn promise_8_no_secret_with_a_federated_token() {
 
 #[tokio::test]
 async fn promise_8_no_secret_with_a_machine_identity() {
-    let simulator = tenant(|options| options.machine = Some(Machine::AppService(HEADER.to_owned()))).await;
+    let simulator =
+        tenant(|options| options.machine = Some(Machine::AppService(HEADER.to_owned()))).await;
     let mut place = placed(&simulator, "managed_identity = { host = \"app-service\" }");
     place.set("IDENTITY_ENDPOINT", &format!("{}/msi/token", simulator.base_url()));
     place.set("IDENTITY_HEADER", HEADER);

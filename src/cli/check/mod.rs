@@ -195,7 +195,8 @@ mod tests {
         let config = folder.path().join("entraldap.toml");
         std::fs::write(&config, text.replace("SECRET", &secret.display().to_string())).unwrap();
         let mut out = Vec::new();
-        let ended = Arguments { offline: true, connection: None }.run(&Common { config, json }, &mut out);
+        let ended =
+            Arguments { offline: true, connection: None }.run(&Common { config, json }, &mut out);
         (ended, String::from_utf8(out).unwrap())
     }
 
@@ -208,7 +209,10 @@ mod tests {
     fn good_file_is_summarised_with_its_warnings() {
         let (ended, out) = check(GOOD, false);
         assert_eq!(ended, Ok(Exit::Done));
-        assert!(out.starts_with("configuration OK\nreplica     /var/lib/entraldap/replica.redb\n"), "{out}");
+        assert!(
+            out.starts_with("configuration OK\nreplica     /var/lib/entraldap/replica.redb\n"),
+            "{out}"
+        );
         assert!(out.contains("listener    ldap://127.0.0.1:389\n"), "{out}");
         assert!(
             out.contains("contoso: tenant contoso.com from https://graph.microsoft.com/"),

@@ -79,7 +79,8 @@ fn read(
     }
     let step = Step::ok(name, took, what);
     // Graph sends no members of such groups, and no error, without the permission.
-    let text = |item: &Item| item.properties.get("visibility").and_then(Value::as_str).map(str::to_owned);
+    let text =
+        |item: &Item| item.properties.get("visibility").and_then(Value::as_str).map(str::to_owned);
     let hidden = live().filter(|item| text(item).as_deref() == Some("HiddenMembership"));
     let empty = hidden.filter(|item| item.members.is_empty()).count();
     let may = token.permissions.iter().flatten().any(|name| name == "Member.Read.Hidden");
@@ -109,7 +110,8 @@ fn organization_line(found: &Map<String, Value>) -> String {
 }
 
 fn names(list: &[Map<String, Value>]) -> String {
-    let verified = |domain: &&Map<String, Value>| domain.get("isVerified") != Some(&Value::Bool(false));
+    let verified =
+        |domain: &&Map<String, Value>| domain.get("isVerified") != Some(&Value::Bool(false));
     let names: Vec<&str> =
         list.iter().filter(verified).filter_map(|domain| text(domain, "id")).collect();
     let more = if names.len() > 8 { " ..." } else { "" };

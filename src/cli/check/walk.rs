@@ -224,7 +224,8 @@ fn clock(theirs: SystemTime, ours: SystemTime, credential: &Credential) -> Step 
 }
 
 fn granted(token: &TokenInfo) -> String {
-    let minutes = token.expires.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 60;
+    let minutes =
+        token.expires.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 60;
     let who = match (&token.person, &token.application) {
         (Some(person), _) => format!(" in the name of {person}"),
         (None, Some(application)) => format!(" for application {application}"),
@@ -237,7 +238,11 @@ fn granted(token: &TokenInfo) -> String {
 /// What the token says it may, against what is needed.
 fn permissions(token: &TokenInfo, settings: &ConnectionSettings) -> Step {
     let Some(held) = &token.permissions else {
-        return Step::ok(PERMISSIONS, Duration::ZERO, "the token does not say; see the steps below");
+        return Step::ok(
+            PERMISSIONS,
+            Duration::ZERO,
+            "the token does not say; see the steps below",
+        );
     };
     let wanted = |need: &&Need| match need.part {
         Part::Contacts => settings.sync.contacts,

@@ -253,8 +253,7 @@ fn decrypted(octets: &[u8], password: &str, name: &str) -> Result<Key, Fault> {
     let malformed = |why: &str| Fault::Malformed(name.to_owned(), why.to_owned());
     let text = String::from_utf8_lossy(octets);
     let body = text.split(BEGIN).nth(1).and_then(|rest| rest.split("-----END").next());
-    let body: Zeroizing<String> =
-        Zeroizing::new(body.unwrap_or("").split_whitespace().collect());
+    let body: Zeroizing<String> = Zeroizing::new(body.unwrap_or("").split_whitespace().collect());
     let der = BASE64_STANDARD.decode(body.as_bytes()).map_err(|_| malformed("it is no base64"))?;
     let sealed = EncryptedPrivateKeyInfoRef::from_der(&der)
         .map_err(|error| malformed(&error.to_string()))?;

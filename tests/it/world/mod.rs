@@ -6,7 +6,7 @@ pub mod index;
 
 use entraldap::config::Secret;
 use entraldap::config::settings::{
-    Credential,    ConnectionSettings, GraphSettings, GuardSettings, IncludeSettings, MappingSettings,
+    ConnectionSettings, Credential, GraphSettings, GuardSettings, IncludeSettings, MappingSettings,
     ReplicaSettings, ScopeSettings, SecretSource, SyncSettings, TreeSettings,
 };
 use entraldap::directory::dn::Dn;
@@ -62,6 +62,7 @@ pub fn connection(simulator: &Simulator) -> ConnectionSettings {
         // Tests of other things may lose as much as they like.
         guard: GuardSettings { enabled: false, ..GuardSettings::default() },
         local: None,
+        user_binds: None,
         tree: TreeSettings::default(),
     }
 }
