@@ -46,9 +46,17 @@ impl Graph {
     /// The list did not come completely.
     pub async fn members(&self, group: ObjectId) -> Result<Vec<ObjectId>, GraphError> {
         let path = format!("groups/{group}/members");
-        let listed = self.list("groups/members", &path, Some("$select=id&$top=999"), false).await?;
-        let ids = listed.iter().filter_map(|member| member.get("id")?.as_str()?.parse().ok());
-        Ok(ids.collect())
+        let operation = "groups/members";
+        let listed = self.list(operation, &path, Some("$select=id&$top=999"), false).await?;
+        // What the application may not read comes with its id and nothing else (graph.md 2);
+        // one without an id would be a member that is taken for none.
+        let id = |member: &Map<String, Value>| Some(member.get("id")?.as_str()?.to_owned());
+        let ids: Option<Vec<String>> = listed.iter().map(id).collect();
+        let ids = ids.ok_or_else(|| {
+            let text = "a member without an id";
+            GraphError::new(ErrorKind::Garbled, operation, text, Retry::After(LATER))
+        })?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     pub(super) async fn list(

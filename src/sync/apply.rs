@@ -44,8 +44,9 @@ pub(super) enum Admission<'a> {
     KnownAmong(&'a RoaringBitmap),
 }
 
-/// Complete member lists that were read beside a delta round.
-pub type Rereads = HashMap<ObjectId, Vec<ObjectId>>;
+/// Complete member lists that were read beside a round; `None`: it could not be read, and
+/// what is stored stays.
+pub type Rereads = HashMap<ObjectId, Option<Vec<ObjectId>>>;
 
 /// Merges one stream's round.
 pub(super) fn apply(
@@ -65,7 +66,11 @@ pub(super) fn apply(
         seen: RoaringBitmap::new(),
         members: HashMap::new(),
         interrupted: RoaringBitmap::new(),
-        reread: rereads.keys().map(|id| (*id, BTreeSet::new())).collect(),
+        reread: rereads
+            .iter()
+            .filter(|(_, members)| members.is_some())
+            .map(|(id, _)| (*id, BTreeSet::new()))
+            .collect(),
         touched,
     };
     for page in 0..round.staged {
@@ -77,7 +82,10 @@ pub(super) fn apply(
         merge.page(body)?;
     }
     for (group, members) in rereads {
-        merge.reread_members(*group, members)?;
+        match members {
+            Some(members) => merge.reread_members(*group, members)?,
+            None => merge.keep_members(*group)?,
+        }
     }
     if round.full {
         merge.sweep()?;
@@ -161,7 +169,8 @@ struct Merge<'a, 't> {
     /// Member lists as they will be; in a full round they start empty.
     members: HashMap<Number, BTreeSet<Number>>,
     /// Groups that went to the bin in the middle of a full round: nothing promises that
-    /// their members come a second time, so what was stored stays.
+    /// their members come a second time, so what was stored stays. And those whose members
+    /// could not be read.
     interrupted: RoaringBitmap,
     /// Of each group whose members were read beside the round, those that the round
     /// itself has added: the list may come from a server that lags behind.
@@ -342,6 +351,14 @@ impl Merge<'_, '_> {
         }
         self.interrupted.remove(group);
         self.members.insert(group, list);
+        Ok(())
+    }
+
+    /// Nobody knows whether the members that a full round does not name are gone.
+    fn keep_members(&mut self, id: ObjectId) -> Result<(), SyncError> {
+        if let Some(group) = self.change.find(self.connection, id)? {
+            self.interrupted.insert(group);
+        }
         Ok(())
     }
 

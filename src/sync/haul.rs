@@ -187,19 +187,30 @@ impl Engine {
         })
         .await?;
         haul.rounds.push(round);
-        for id in wanted? {
-            match self.graph.members(id).await {
-                Ok(members) => {
-                    haul.rereads.insert(id, members);
+        for (id, hides) in wanted? {
+            let read = match self.graph.members(id).await {
+                // Graph sends nothing, and no error, to those who may not see it.
+                Ok(members) if members.is_empty() && hides && !self.sees_hidden().await => {
+                    Err("the group hides them, and the application lacks Member.Read.Hidden".to_owned())
                 }
-                Err(error) if rereads::is_final(&error) => {
-                    haul.warnings
-                        .push(format!("the members of the group {id} were not read: {error}"));
-                }
+                Ok(members) => Ok(members),
+                Err(error) if rereads::is_final(&error) => Err(error.to_string()),
                 Err(error) => return Err(error.into()),
+            };
+            if let Err(why) = &read {
+                let what = "were not read; those known stay";
+                haul.warnings.push(format!("the members of the group {id} {what}: {why}"));
             }
+            haul.rereads.insert(id, read.ok());
         }
         Ok(())
+    }
+
+    /// Whether empty lists of groups that hide their members can be believed. A token that
+    /// cannot be read says nothing against it.
+    async fn sees_hidden(&self) -> bool {
+        let held = self.graph.token().await.ok().and_then(|token| token.permissions);
+        held.is_none_or(|held| held.iter().any(|name| name == "Member.Read.Hidden"))
     }
 
     /// Domains are an extra: where they may not be read, those known stay.

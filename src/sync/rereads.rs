@@ -25,14 +25,15 @@ struct Story {
     hidden: bool,
 }
 
-/// The groups to read, in the order in which the round names them.
+/// The groups to read, in the order in which the round names them, and whether they hide
+/// their members.
 pub(super) fn wanted(
     snapshot: &Snapshot,
     connection: u16,
     round: &Gathered,
     hidden_members: bool,
     scoped: bool,
-) -> Result<Vec<ObjectId>, SyncError> {
+) -> Result<Vec<(ObjectId, bool)>, SyncError> {
     let mut stories: HashMap<ObjectId, Story> = HashMap::new();
     let mut order = Vec::new();
     let mut look = |page: u32, body: &[u8]| -> Result<(), SyncError> {
@@ -71,7 +72,7 @@ pub(super) fn wanted(
             // Where the scope is cut, unknown groups are out of it, or read whole anyway.
             let is_new = story.late && !is_known && (round.full || !scoped);
             if (story.back && (is_known || !scoped)) || emptied || is_new {
-                wanted.push(id);
+                wanted.push((id, story.hidden));
             }
         }
     }

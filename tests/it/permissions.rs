@@ -203,3 +203,63 @@ async fn every_pass_is_recorded() {
     let containers = 5;
     assert_eq!(objects + containers, world.snapshot().len().unwrap());
 }
+
+#[tokio::test(start_paused = true)]
+async fn members_that_may_not_be_seen_any_more_are_not_taken_for_gone() {
+    let mut world = world().await;
+    world.connection.sync.hidden_members = true;
+    world.open();
+    let all: Vec<&str> = ALL.into_iter().chain(["Member.Read.Hidden"]).collect();
+    world.simulator.grant(&all);
+    let (group, member) = world.simulator.with_tenant(|tenant| {
+        let member = tenant.live(Kind::User).next().unwrap().to_owned();
+        let group = tenant.live(Kind::Group).next().unwrap().to_owned();
+        tenant.set(Kind::Group, &group, "visibility", "HiddenMembership".into()).unwrap();
+        tenant.add_member(&group, &member).unwrap();
+        (group, member)
+    });
+    world.pass().await;
+    let dn = world.dn(&member).unwrap();
+    assert!(world.values(&group, "member").contains(&dn));
+    // The right is taken away: Graph sends groups as if they were empty, and no error.
+    world.simulator.grant(&ALL);
+    world.simulator.faults().revoke_access_tokens();
+    for full in [false, true, true] {
+        let record = world.try_pass(full).await.unwrap();
+        assert!(world.values(&group, "member").contains(&dn), "{full}");
+        let told = record.warnings.iter().any(|warning| warning.contains("Member.Read.Hidden"));
+        assert_eq!(told, full, "{:?}", record.warnings);
+    }
+    // With it again, what changed meanwhile is seen.
+    world.simulator.grant(&all);
+    world.simulator.faults().revoke_access_tokens();
+    world.simulator.with_tenant(|tenant| tenant.remove_member(&group, &member).unwrap());
+    world.try_pass(true).await.unwrap();
+    assert!(!world.values(&group, "member").contains(&dn));
+}
+
+#[tokio::test(start_paused = true)]
+async fn member_lists_that_are_refused_leave_the_members_known() {
+    let world = world().await;
+    world.pass().await;
+    let group = world.simulator.with_tenant(|tenant| {
+        let with = |id: &&str| !tenant.members(id).is_empty();
+        tenant.live(Kind::Group).find(with).unwrap().to_owned()
+    });
+    let before = world.values(&group, "member");
+    // An enumeration that names no members at all, and lists that may not be read.
+    world.simulator.with_tenant(|tenant| {
+        let members: Vec<String> = tenant.members(&group).iter().map(|&id| id.to_owned()).collect();
+        for member in members {
+            tenant.remove_member(&group, &member).unwrap();
+        }
+    });
+    let refused = Rule::new(Action::Forbidden).path("/members");
+    let rule = world.simulator.faults().add(refused);
+    let record = world.try_pass(true).await.unwrap();
+    assert!(record.warnings.iter().any(|warning| warning.contains("those known stay")));
+    assert_eq!(world.values(&group, "member"), before);
+    world.simulator.faults().remove(rule);
+    world.try_pass(true).await.unwrap();
+    world.assert_equal();
+}
