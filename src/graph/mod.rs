@@ -9,6 +9,7 @@
 //! [`delta`], `listing`, `batch` or `groups` (what is asked) -> `client` (token, attempts) -> `throttle` (when it may go) ->
 //! `transport` (the wire) -> `verdict` (what a refusal means) -> `retry` (whether to try again) -> [`object`] (what
 //! came). `auth` holds the token, `links` says where a token may be sent, `advice` what an administrator should do.
+//! `sign_in` asks whether a user's password is right, past all of this but the wire.
 //!
 //! Nothing here decides that an object is gone: a page either is complete and well formed, or is an error.
 
