@@ -11,6 +11,7 @@
 //! came). `auth` holds the token, `authorize` lets a person sign in, `links` says where a token may be sent, `advice`
 //! and `aadsts` what a refusal means and what an administrator should do.
 //!
+//! `sign_in` asks whether a user's password is right, past all of this but the wire.
 //! [`probe`], [`permissions`] and [`expiry`] are for people: what is wrong, before or after something fails.
 //!
 //! Nothing here decides that an object is gone: a page either is complete and well formed, or is an error.

@@ -266,7 +266,7 @@ impl Accounts {
         let matches = tokio::task::spawn_blocking(check).await.unwrap_or(false);
         let now = Instant::now();
         let Some(account) = account.as_ref().filter(|_| matches) else {
-            self.failed(account.as_deref(), attempt, now);
+            self.failed(account.as_deref().map(Account::name), attempt, now);
             return Checked::Wrong;
         };
         self.desk.throttle.succeeded(attempt, now);
@@ -281,10 +281,10 @@ impl Accounts {
     }
 
     /// Counts a wrong password. Unknown names are not told: people type their password there.
-    pub(crate) fn failed(&self, account: Option<&Account>, attempt: Attempt, now: Instant) {
+    pub(crate) fn failed(&self, account: Option<&str>, attempt: Attempt, now: Instant) {
         let Some(failures) = self.desk.throttle.failed(attempt, now) else { return };
         let Some(passed_over) = self.desk.complaints.admit(now) else { return };
-        let account = account.map_or("(unknown)", |account| account.name());
+        let account = account.unwrap_or("(unknown)");
         let peer = attempt.peer;
         tracing::warn!(account, %peer, failures, passed_over, "binds fail again and again");
     }

@@ -69,7 +69,10 @@ impl PendingBind {
                 match answer {
                     UserAnswer::Right => access.accounts.succeeded(attempt, Instant::now()),
                     UserAnswer::Unavailable | UserAnswer::Busy => {}
-                    _ => access.accounts.failed(None, attempt, Instant::now()),
+                    _ => {
+                        let name = user.as_deref().map(|user| user.name.as_str());
+                        access.accounts.failed(name, attempt, Instant::now());
+                    }
                 }
                 let bound = user.filter(|_| answer == UserAnswer::Right).map(Bound::User);
                 (outcome_of(answer), bound)
@@ -119,9 +122,10 @@ pub(crate) fn begin(
     if access.accounts.wait(attempt, now).is_some() {
         return BindStep::Decided(throttled(), None);
     }
-    let password = || Zeroizing::new(password.to_vec());
-    let check =
-        |whose| BindStep::Check(PendingBind { whose, password: password(), attempt, started: now });
+    let check = |whose| {
+        let password = Zeroizing::new(password.to_vec());
+        BindStep::Check(PendingBind { whose, password, attempt, started: now })
+    };
     let account = access.accounts.find(name, &is_ours);
     // A service account's password is never sent to Entra.
     if account.is_none() {
@@ -138,7 +142,7 @@ pub(crate) fn begin(
     // An account that is not for this network is as unknown there.
     let account = account.filter(|account| account.profile().admits(session.peer));
     match account {
-        Some(account) if access.accounts.still_right(account, &password(), attempt, now) => {
+        Some(account) if access.accounts.still_right(account, password, attempt, now) => {
             BindStep::Decided(Outcome::success(), Some(Bound::Account(account.clone())))
         }
         account => check(Whose::Account(account.cloned())),

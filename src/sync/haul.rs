@@ -191,7 +191,8 @@ impl Engine {
             let read = match self.graph.members(id).await {
                 // Graph sends nothing, and no error, to those who may not see it.
                 Ok(members) if members.is_empty() && hides && !self.sees_hidden().await => {
-                    Err("the group hides them, and the application lacks Member.Read.Hidden".to_owned())
+                    Err("the group hides them, and the application lacks Member.Read.Hidden"
+                        .to_owned())
                 }
                 Ok(members) => Ok(members),
                 Err(error) if rereads::is_final(&error) => Err(error.to_string()),
