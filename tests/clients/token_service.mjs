@@ -1,13 +1,14 @@
 // A token service that is not ours: oidc-provider, certified for OpenID, at the addresses of
 // Entra's. Behind it just enough of Graph to show that its tokens are good: one user, one
-// group, one contact. Usage: token_service.mjs PORT TENANT CLIENTS.json
+// group, one contact. Usage: token_service.mjs PORT TENANT CLIENTS.json SECRETS
 //
 // CLIENTS.json is a list of applications: `id`, and `secret`, `certificates` (PEM files) or
 // neither; how long its tokens (`token_seconds`) and device codes (`code_seconds`) live;
 // what a device is told to wait (`interval`, RFC 8628: 5 s where nothing is said); how many
-// polls are answered with slow_down (`slow_downs`). What happens is told line by line, in JSON.
+// polls are answered with slow_down (`slow_downs`). What happens is told line by line, in
+// JSON; the tokens and codes are written to the file SECRETS, one a line.
 import { X509Certificate, createHash, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
@@ -16,7 +17,7 @@ const { createLocalJWKSet, jwtVerify } = require("jose");
 // An ES module, which `require` does not take on every Node.
 const { Provider, errors } = await import(process.env.NPM + "/node_modules/oidc-provider/lib/index.js");
 
-const [port, tenant, clientsFile] = process.argv.slice(2);
+const [port, tenant, clientsFile, secretsFile] = process.argv.slice(2);
 const root = `http://127.0.0.1:${port}`;
 const tokenUrl = `${root}/${tenant}/oauth2/v2.0/token`;
 const DEFAULT = `${root}/.default`;
@@ -25,6 +26,10 @@ const clients = new Map(JSON.parse(readFileSync(clientsFile)).map((client) => [c
 
 function tell(event, more) {
   console.log(JSON.stringify({ at: Date.now(), event, ...more }));
+}
+
+function secrets(...texts) {
+  appendFileSync(secretsFile, texts.filter(Boolean).map((text) => text + "\n").join(""));
 }
 
 // What Entra registers of a certificate: its key, and by which digest it is named.
@@ -151,17 +156,20 @@ function refused(ctx, error) {
 provider.on("grant.error", refused);
 provider.on("device_authorization.error", refused);
 provider.on("server_error", (_, error) => tell("failed", { why: error.stack }));
-provider.on("grant.success", ({ oidc }) => {
+provider.on("grant.success", ({ oidc, body }) => {
   const { client_id: client, grant_type: grant, client_secret: secret, client_assertion: assertion } = oidc.body;
-  const [header, claims] = (assertion ?? "").split(".").map((part) => Buffer.from(part, "base64url").toString());
+  const [header] = (assertion ?? "").split(".");
   tell("granted", {
     client: client ?? oidc.client.clientId,
     grant,
     proof: assertion ? "assertion" : secret ? "secret" : "none",
+    thumbprint: assertion && JSON.parse(Buffer.from(header, "base64url"))["x5t#S256"],
     rotations: oidc.entities.RefreshToken?.rotations,
-    ...(assertion && { header: JSON.parse(header), claims: JSON.parse(claims) }),
   });
+  // What nobody else should ever write down.
+  secrets(body.access_token, body.refresh_token, assertion);
 });
+provider.on("device_authorization.success", (_, body) => secrets(body.device_code));
 
 // RFC 8628: `interval` is optional, and the provider gives none and allows any.
 const polls = new Map();
