@@ -4,7 +4,9 @@ use super::distinct::Distinct;
 use super::reader::{Place, Table};
 use super::settings::ConnectionSettings;
 use super::value::{Trouble, Value};
-use super::{Environment, graph, guard, include, local, mapping, rule, scope, source, sync, tree};
+use super::{
+    Environment, credential, graph, guard, include, local, mapping, rule, scope, sync, tree,
+};
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::ids::ObjectId;
 use std::str::FromStr;
@@ -35,14 +37,11 @@ fn one(
     let remedy = "write the tenant's id or one of its domains";
     let tenant = table.required("tenant", remedy, tenant);
     let remedy = "write the application (client) id of the app registration";
-    let client_id = table.required("client_id", remedy, client_id);
-    if !table.has("client_secret") {
-        table.missing(
-            "client_secret",
-            "write client_secret = { file = \"...\" } (or env, credential)",
-        );
-    }
-    let client_secret = source::read(table, "client_secret", environment);
+    let client_id = match table.has("managed_identity") {
+        true => table.optional("client_id", client_id).or_else(|| Some(String::new())),
+        false => table.required("client_id", remedy, client_id),
+    };
+    let credential = credential::read(table, environment);
     let graph = table.section("graph", graph::read);
     let (sync, include) = table.section("sync", |table| (sync::read(table), include::read(table)));
     let tree = table.section("tree", tree::read);
@@ -64,7 +63,7 @@ fn one(
         base: base?,
         tenant: tenant?,
         client_id: client_id?,
-        client_secret: client_secret?,
+        credential: credential?,
         graph: graph?,
         sync,
         mapping,
@@ -130,7 +129,7 @@ fn tenant(value: &Value<'_>) -> Result<String, Trouble> {
     Err(Trouble::new(format!("{text:?} is not a tenant"), remedy))
 }
 
-fn client_id(value: &Value<'_>) -> Result<String, Trouble> {
+pub(super) fn client_id(value: &Value<'_>) -> Result<String, Trouble> {
     let text = value.text()?;
     if ObjectId::from_str(text).is_ok() {
         return Ok(text.to_owned());

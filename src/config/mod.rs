@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod calendar;
 mod connection;
+mod credential;
 mod defaults;
 mod distinct;
 mod environment;

@@ -240,6 +240,11 @@ impl<'a> Table<'a> {
         self.ask(key).is_some_and(|node| matches!(node.get_ref(), DeValue::String(_)))
     }
 
+    /// Whether `key` is there and holds a list.
+    pub(super) fn is_list(&self, key: &'static str) -> bool {
+        self.ask(key).is_some_and(|node| matches!(node.get_ref(), DeValue::Array(_)))
+    }
+
     /// The place of `key`'s value, or of this table where it has none.
     pub(super) fn place(&self, key: &str) -> Place {
         let found = self.map.and_then(|map| map.get(key));

@@ -1,6 +1,9 @@
 //! The settings themselves, checked and complete.
 
 pub use super::calendar::{Calendar, Cron};
+pub use super::credential::{
+    CertificateSource, Credential, Identity, IdentityHost, ManagedIdentity,
+};
 pub use super::guard::{GuardSettings, Threshold};
 pub use super::include::IncludeSettings;
 pub use super::local::{LocalEntry, LocalSettings, Prefer};
@@ -240,10 +243,10 @@ pub struct ConnectionSettings {
     pub base: Dn,
     /// The tenant's id or a verified domain.
     pub tenant: String,
-    /// The application's (client) id.
+    /// The application's (client) id; empty for a managed identity, which has its own.
     pub client_id: String,
-    /// The application's client secret, or where it is read from at each use.
-    pub client_secret: SecretSource,
+    /// How the application proves itself.
+    pub credential: Credential,
     /// Where and how Graph is reached.
     pub graph: GraphSettings,
     /// `[connection.sync]`

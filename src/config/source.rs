@@ -30,6 +30,31 @@ pub(super) fn read(
     Some(source)
 }
 
+/// Reads `key` as [`read`] does, or a list of at most `most` such tables.
+pub(super) fn read_some(
+    table: &Table<'_>,
+    key: &'static str,
+    environment: &Environment,
+    most: usize,
+) -> Option<Vec<SecretSource>> {
+    if !table.is_list(key) {
+        return read(table, key, environment).map(|source| vec![source]);
+    }
+    let read = |table: &Table<'_>| {
+        let source = one_of_three(table, environment)?;
+        check(table.report, &table.own_place(), &source);
+        Some(source)
+    };
+    let sources = table.sections(key, read);
+    if sources.is_empty() || sources.len() > most {
+        let message = format!("lists {} secrets", sources.len());
+        let remedy = format!("write one, or a list of at most {most}");
+        table.report.problem(&table.place(key), Trouble::new(message, remedy));
+        return None;
+    }
+    sources.into_iter().collect()
+}
+
 fn one_of_three(table: &Table<'_>, environment: &Environment) -> Option<SecretSource> {
     let file = table.optional("file", |value| value.path());
     let variable = table.optional("env", |value| value.text());

@@ -1,7 +1,9 @@
 //! Claims about single files, problem by problem.
 
-use super::settings::{AdminListen, ClientCertificate, LogFormat, ProfileSettings, Readable};
-use super::{Environment, Problems, Settings, parse};
+use super::settings::{
+    AdminListen, ClientCertificate, Credential, LogFormat, ProfileSettings, Readable,
+};
+use super::{Environment, Problems, Secret, Settings, parse};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -37,6 +39,13 @@ fn refused(result: Result<Settings, Problems>, expected: &str) {
     let problems = result.unwrap_err();
     assert_eq!(problems.list.len(), 1, "{problems}");
     assert!(problems.to_string().contains(expected), "{problems}");
+}
+
+fn secret(settings: &Settings) -> Secret {
+    match &settings.connections[0].credential {
+        Credential::Secrets(sources) => sources[0].read().unwrap(),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn secret_file(text: &str, mode: u32) -> (TempDir, String) {
@@ -282,7 +291,7 @@ fn secrets_have_to_be_there() {
     let with_credentials =
         Environment { credentials_directory: Some(folder.path().to_owned()), ..environment() };
     let settings = with("{ credential = \"secret\" }", &with_credentials).unwrap();
-    assert_eq!(settings.connections[0].client_secret.read().unwrap().reveal(), "geheim");
+    assert_eq!(secret(&settings).reveal(), "geheim");
     refused(
         with("{ credential = \"../secret\" }", &with_credentials),
         "not the name of a credential",

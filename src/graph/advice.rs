@@ -1,17 +1,22 @@
 //! What an administrator should do about a failure. Pure: no I/O, no clock.
 
-use super::error::{ErrorKind, GraphError};
+use super::aadsts;
+use super::error::{Access, ErrorKind, GraphError};
 
 /// A sentence for a person at 3 a.m., where the cause is known well enough to give one.
 pub(super) fn advice(error: &GraphError) -> Option<String> {
     let text = match error.kind {
-        ErrorKind::Permission => return Some(permission(&error.operation)),
+        ErrorKind::Permission => return Some(permission(&error.operation, error.access)),
+        ErrorKind::Credential if error.access == Access::Machine => {
+            "give this machine an identity (portal: Identity > Status: On, or User assigned > Add) and check that \
+             managed_identity names it"
+        }
         ErrorKind::Credential => {
-            return error.code.as_deref().and_then(credential).map(str::to_owned);
+            let meaning = error.code.as_deref().and_then(aadsts::meaning);
+            return meaning.map(|meaning| format!("{}: {}", meaning.cause, meaning.remedy));
         }
-        ErrorKind::Secret => {
-            "make the file readable for the user entraldap runs as, or correct its path"
-        }
+        // The message names the file and what to do.
+        ErrorKind::Secret => return None,
         ErrorKind::Unauthorized => {
             "check that authority and Graph endpoint belong to the same cloud and that this machine's clock is right"
         }
@@ -49,7 +54,7 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
 }
 
 /// The least application permission of each operation (graph.md 2).
-pub(super) fn permission_of(operation: &str) -> Option<&'static str> {
+fn permission_of(operation: &str) -> Option<&'static str> {
     match operation {
         "users/delta" => Some("User.Read.All"),
         "groups/delta" | "groups/members" => Some("GroupMember.Read.All"),
@@ -60,47 +65,20 @@ pub(super) fn permission_of(operation: &str) -> Option<&'static str> {
     }
 }
 
-fn permission(operation: &str) -> String {
+fn permission(operation: &str, access: Access) -> String {
     let name = permission_of(operation).unwrap_or("Directory.Read.All");
-    format!(
-        "in the Entra portal, App registrations, API permissions: add the Microsoft Graph application permission \
-         {name} (not the delegated one) and grant admin consent; a new grant can take some minutes to work"
-    )
-}
-
-/// Codes of the token endpoint (graph.md 1.8, 1.9).
-fn credential(code: &str) -> Option<&'static str> {
-    match code.strip_prefix("AADSTS").unwrap_or(code) {
-        "7000215" => Some(
-            "the client secret is wrong: configure the secret's Value as shown once at its creation, not its Secret ID",
+    match access {
+        Access::Application => format!(
+            "in the Entra portal, App registrations, API permissions: add the Microsoft Graph application permission \
+             {name} (not the delegated one) and grant admin consent; a new grant can take some minutes to work"
         ),
-        "7000222" => Some(
-            "the client secret has expired: create a new one under Certificates & secrets and configure its Value",
+        Access::Machine => format!(
+            "assign the app role {name} of Microsoft Graph to the managed identity (the portal cannot: use New-MgServicePrincipalAppRoleAssignment \
+             or az rest); tokens that the machine holds keep their old rights for up to a day"
         ),
-        "700016" | "700038" => Some(
-            "the application is not known in this tenant: check client_id (Application ID) and tenant",
+        Access::Person => format!(
+            "in the Entra portal, App registrations, API permissions: add the Microsoft Graph delegated permission \
+             {name} and grant consent; and the person who signed in needs a role that may read the directory, such as Directory Readers"
         ),
-        "90002" => Some(
-            "the tenant is not known here: check the tenant id or domain, and that the authority is the one of its cloud",
-        ),
-        "900023" | "90013" => {
-            Some("the tenant must be its id (GUID) or one of its verified domains")
-        }
-        "500011" => {
-            Some("the Graph endpoint is not the one of this cloud: check endpoint and authority")
-        }
-        "700027" | "50012" => {
-            Some("the application's certificate is not the one registered in Entra")
-        }
-        "7000218" => Some("the application got no client secret: configure client_secret"),
-        "7000112" => Some(
-            "the application is disabled in this tenant: enable its sign-in under Enterprise applications",
-        ),
-        "70011" => Some("the Graph endpoint is not a resource Entra knows: check endpoint"),
-        "53003" => {
-            Some("a Conditional Access policy for workload identities blocks the application")
-        }
-        "invalid_client" => Some("check client_id and client_secret"),
-        _ => None,
     }
 }

@@ -3,14 +3,14 @@
 use super::auth::{Token, Tokens};
 use super::counters::{Counters, Tally};
 use super::delta::untrusted;
-use super::error::{ErrorKind, GraphError, Retry};
+use super::error::{Access, ErrorKind, GraphError, Retry};
 use super::links::Trusted;
 use super::retry::{Decision, LATER, Policy};
 use super::select::Selects;
 use super::throttle::Budget;
 use super::transport::{Answer, Transport, exchange};
 use super::verdict::{Purpose, Refusal, judge, redact};
-use crate::config::settings::ConnectionSettings;
+use crate::config::settings::{ConnectionSettings, Credential};
 use crate::directory::ids::ObjectId;
 use bytes::Bytes;
 use reqwest::RequestBuilder;
@@ -36,6 +36,8 @@ pub(super) struct Client {
     tally: Tally,
     policy: Policy,
     selects: Selects,
+    /// By what sort of permissions Graph is read.
+    access: Access,
 }
 
 /// A resource to get.
@@ -59,7 +61,7 @@ impl<'a> Fetch<'a> {
 }
 
 /// One attempt at a request.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'a str,
     pub(super) purpose: Purpose,
@@ -92,6 +94,11 @@ impl Client {
             tally: Tally::default(),
             policy: Policy { attempts: graph.attempts, max_wait: graph.max_wait },
             selects: Selects::new(&settings.mapping),
+            access: match &settings.credential {
+                Credential::Managed(_) => Access::Machine,
+                Credential::Delegated(_) => Access::Person,
+                _ => Access::Application,
+            },
         })
     }
 
@@ -186,6 +193,16 @@ impl Client {
         call: &Call<'_>,
         request: RequestBuilder,
     ) -> Result<Answer, Failed> {
+        let answer = self.send_any(call, request).await?;
+        Failed::unless_success(call, answer).map_err(|failed| failed.of(self.access))
+    }
+
+    /// The same; the answer may be a refusal.
+    pub(super) async fn send_any(
+        &self,
+        call: &Call<'_>,
+        request: RequestBuilder,
+    ) -> Result<Answer, Failed> {
         let id = client_request_id();
         let request = request.header("client-request-id", &id);
         let span = tracing::debug_span!(
@@ -195,10 +212,12 @@ impl Client {
             client_request_id = %id
         );
         let sent = self.send_within_budget(call, request).instrument(span).await;
-        sent.map_err(|mut failed| {
-            failed.error.client_request_id = Some(id.into());
-            failed
-        })
+        sent.map(|answer| Answer { client_request_id: id.clone(), ..answer }).map_err(
+            |mut failed| {
+                failed.error.client_request_id = Some(id.into());
+                failed
+            },
+        )
     }
 
     async fn send_within_budget(
@@ -222,7 +241,7 @@ impl Client {
         self.tally.add(|counters| counters.bytes += octets as u64);
         let elapsed = started.elapsed();
         tracing::debug!(status = answer.status.as_u16(), octets, ?elapsed, "answered");
-        if answer.status.is_success() { Ok(answer) } else { Err(Failed::refused(call, answer)) }
+        Ok(answer)
     }
 
     /// Tries until it succeeds, cannot succeed, or patience ends.
@@ -274,8 +293,23 @@ impl Client {
 
 impl Failed {
     /// No further attempt.
-    fn last(error: GraphError) -> Self {
+    pub(super) fn last(error: GraphError) -> Self {
         Failed { error, told: None, passing: false }
+    }
+
+    /// The error alone, where nothing is tried again.
+    pub(super) fn into_error(self) -> GraphError {
+        self.error
+    }
+
+    /// The answer, if it is a success.
+    pub(super) fn unless_success(call: &Call<'_>, answer: Answer) -> Result<Answer, Failed> {
+        if answer.status.is_success() { Ok(answer) } else { Err(Failed::refused(call, answer)) }
+    }
+
+    fn of(mut self, access: Access) -> Self {
+        self.error.access = access;
+        self
     }
 
     fn passing(error: GraphError) -> Self {
@@ -310,7 +344,8 @@ impl Failed {
             redirect: answer.redirect,
             request_id: answer.request_id.as_deref(),
         };
-        let error = judge(call.operation, call.purpose, &refusal, call.secrets);
+        let mut error = judge(call.operation, call.purpose, &refusal, call.secrets);
+        error.client_request_id = Some(answer.client_request_id.into());
         let lagging = error.kind == ErrorKind::NotFound
             && call.purpose == Purpose::Read
             && call.attempt < NOT_FOUND_ATTEMPTS;

@@ -2,7 +2,7 @@
 //!
 //! No error holds a secret, a token, or the query of a link: texts from outside pass through `verdict::redact`.
 
-use super::advice;
+use super::{aadsts, advice};
 use std::fmt;
 use std::time::Duration;
 
@@ -25,6 +25,20 @@ pub struct GraphError {
     pub client_request_id: Option<Box<str>>,
     /// Whether and when to ask again.
     pub retry: Retry,
+    /// By what sort of permissions it was asked.
+    pub access: Access,
+}
+
+/// What sort of permissions Graph is read by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Application permissions of an app registration.
+    #[default]
+    Application,
+    /// Application permissions of a managed identity.
+    Machine,
+    /// Delegated permissions, and what the person who signed in may do.
+    Person,
 }
 
 /// Whether and when to ask again. `Never` and `After` keep the position asked for: nothing is known to have changed.
@@ -45,7 +59,7 @@ pub enum Retry {
 pub enum ErrorKind {
     /// The configuration cannot work.
     Settings,
-    /// The client secret could not be read.
+    /// What the application proves itself by could not be read, or cannot be used.
     Secret,
     /// Entra issues no token.
     Credential,
@@ -97,12 +111,18 @@ impl GraphError {
             request_id: None,
             client_request_id: None,
             retry,
+            access: Access::default(),
         }
     }
 
     /// Whether a permission is missing, which an administrator grants.
     pub fn is_permission(&self) -> bool {
         self.kind == ErrorKind::Permission
+    }
+
+    /// What it means, for a person, where that is known and the message does not say it.
+    pub fn cause(&self) -> Option<&'static str> {
+        self.code.as_deref().and_then(aadsts::meaning).map(|meaning| meaning.cause)
     }
 
     /// What to do about it, for a person, where that is known.
@@ -113,7 +133,7 @@ impl GraphError {
     fn fmt_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ErrorKind::Settings => f.write_str("these settings cannot work"),
-            ErrorKind::Secret => f.write_str("the client secret could not be read"),
+            ErrorKind::Secret => f.write_str("the credential cannot be used"),
             ErrorKind::Credential => f.write_str("Entra issued no token"),
             ErrorKind::Unauthorized => f.write_str("Graph refused a newly issued token"),
             ErrorKind::Permission => f.write_str("Graph refused: a permission is missing"),

@@ -8,12 +8,15 @@
 //! One request passes through these files:
 //! [`delta`], `listing`, `batch` or `groups` (what is asked) -> `client` (token, attempts) -> `throttle` (when it may go) ->
 //! `transport` (the wire) -> `verdict` (what a refusal means) -> `retry` (whether to try again) -> [`object`] (what
-//! came). `auth` holds the token, `links` says where a token may be sent, `advice` what an administrator should do.
+//! came). `auth` holds the token, `authorize` lets a person sign in, `links` says where a token may be sent, `advice`
+//! and `aadsts` what a refusal means and what an administrator should do.
 //!
 //! Nothing here decides that an object is gone: a page either is complete and well formed, or is an error.
 
+mod aadsts;
 mod advice;
 pub mod auth;
+mod authorize;
 mod batch;
 mod client;
 mod counters;
@@ -32,11 +35,12 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use auth::TokenInfo;
+pub use auth::{CredentialInfo, TokenInfo};
+pub use authorize::DeviceCode;
 pub use batch::Fetched;
 pub use counters::Counters;
 pub use delta::{Next, Page, Position, PositionError, RawPage, items};
-pub use error::{ErrorKind, GraphError, Retry};
+pub use error::{Access, ErrorKind, GraphError, Retry};
 pub use groups::{FoundGroup, MemberCount};
 pub use object::{Item, ManagerChange, MemberChange, Removal};
 
@@ -64,6 +68,14 @@ impl Graph {
     /// No token was issued.
     pub async fn token(&self) -> Result<TokenInfo, GraphError> {
         Ok(self.client.token().await?.info())
+    }
+
+    /// What proves the application, as far as this machine can tell. Nothing is sent.
+    ///
+    /// # Errors
+    /// It cannot be read or used.
+    pub fn credential(&self) -> Result<CredentialInfo, GraphError> {
+        self.client.tokens.credential()
     }
 
     /// What was sent so far, over all clones. Only ever grows; see [`Counters::since`].

@@ -7,7 +7,7 @@ mod server;
 
 use crate::config::Secret;
 use crate::config::settings::{
-    Branch, ConnectionSettings, GraphSettings, SecretSource, SyncSettings, TreeSettings,
+    Branch, ConnectionSettings, Credential, GraphSettings, SecretSource, SyncSettings, TreeSettings,
 };
 use crate::directory::dn::Dn;
 use crate::directory::kind::Kind;
@@ -28,7 +28,7 @@ fn settings(port: u16) -> ConnectionSettings {
         base: Dn::parse("dc=contoso,dc=com").unwrap(),
         tenant: "contoso.example".to_owned(),
         client_id: "11111111-2222-3333-4444-555555555555".to_owned(),
-        client_secret: SecretSource::Value(Secret::new(SECRET)),
+        credential: Credential::Secrets(vec![SecretSource::Value(Secret::new(SECRET))]),
         graph: GraphSettings {
             authority: root.clone(),
             endpoint: root,

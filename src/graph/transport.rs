@@ -5,8 +5,8 @@ use super::links::{is_loopback, place};
 use super::retry::retry_after;
 use crate::config::settings::{ConnectionSettings, GraphSettings};
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Proxy, RequestBuilder, StatusCode};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Certificate, ClientBuilder, Proxy, RequestBuilder, StatusCode};
 use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -22,6 +22,8 @@ const CONTEXT: &str = "connection";
 pub(super) struct Transport {
     pub(super) graph: reqwest::Client,
     pub(super) authority: reqwest::Client,
+    /// To this machine and its host: past every proxy.
+    pub(super) local: reqwest::Client,
 }
 
 /// A complete answer.
@@ -34,6 +36,12 @@ pub(super) struct Answer {
     /// Where a redirect would lead: the host only.
     pub(super) redirect: Option<String>,
     pub(super) body: Bytes,
+    /// `WWW-Authenticate`
+    pub(super) challenge: Option<String>,
+    /// The server's clock.
+    pub(super) date: Option<SystemTime>,
+    /// Our id of the request.
+    pub(super) client_request_id: String,
 }
 
 impl Transport {
@@ -49,7 +57,13 @@ impl Transport {
         let shared = is_loopback(&graph.endpoint) == is_loopback(&graph.authority)
             && graph.endpoint.scheme() == graph.authority.scheme();
         let authority = if shared { endpoint.clone() } else { client(graph, &graph.authority)? };
-        Ok(Transport { graph: endpoint, authority })
+        let local = reqwest::Client::builder().user_agent(USER_AGENT).no_proxy();
+        let local = limited(local, graph)
+            .tls_certs_only([])
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| settings_error(explain(error)))?;
+        Ok(Transport { graph: endpoint, authority, local })
     }
 }
 
@@ -72,6 +86,9 @@ pub(super) async fn exchange(request: RequestBuilder) -> Result<Answer, String> 
         content_type: text(CONTENT_TYPE),
         redirect: text(LOCATION).filter(|_| status.is_redirection()).map(|to| redirect(&to)),
         body: Bytes::new(),
+        challenge: text(WWW_AUTHENTICATE),
+        date,
+        client_request_id: String::new(),
     };
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(explain)? {
@@ -93,7 +110,7 @@ fn redirect(location: &str) -> String {
 }
 
 /// The whole chain of causes: `reqwest` itself says little more than that sending failed.
-fn explain(error: reqwest::Error) -> String {
+pub(super) fn explain(error: reqwest::Error) -> String {
     let timeout = if error.is_timeout() { "timed out: " } else { "" };
     let error = error.without_url();
     let mut text = format!("{timeout}{error}");
@@ -126,18 +143,13 @@ fn check_root(name: &str, url: &Url) -> Result<(), GraphError> {
 }
 
 fn client(settings: &GraphSettings, root: &Url) -> Result<reqwest::Client, GraphError> {
-    let mut builder = reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .http1_only()
         .gzip(true)
         .referer(false)
         .redirect(reqwest::redirect::Policy::none());
-    // Zero stands for no limit.
-    for (limit, connect) in [(settings.connect_timeout, true), (settings.request_timeout, false)] {
-        if !limit.is_zero() {
-            builder = if connect { builder.connect_timeout(limit) } else { builder.timeout(limit) };
-        }
-    }
+    let mut builder = limited(builder, settings);
     if let Some(url) = &settings.proxy {
         builder = builder.proxy(proxy(url.url())?);
     } else if is_loopback(root) {
@@ -158,6 +170,16 @@ fn client(settings: &GraphSettings, root: &Url) -> Result<reqwest::Client, Graph
             explain(error)
         ))
     })
+}
+
+fn limited(mut builder: ClientBuilder, settings: &GraphSettings) -> ClientBuilder {
+    // Zero stands for no limit.
+    for (limit, connect) in [(settings.connect_timeout, true), (settings.request_timeout, false)] {
+        if !limit.is_zero() {
+            builder = if connect { builder.connect_timeout(limit) } else { builder.timeout(limit) };
+        }
+    }
+    builder
 }
 
 fn proxy(url: &Url) -> Result<Proxy, GraphError> {

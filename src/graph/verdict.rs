@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     Read,
     /// A token.
     Token,
+    /// A token, of the machine's own token service.
+    Identity,
 }
 
 /// The parts of an answer that a verdict needs.
@@ -70,6 +72,7 @@ pub(super) fn judge(
     let said = Said::read(refusal.body, purpose);
     let (kind, retry) = match purpose {
         Purpose::Token => token_verdict(refusal.status, &said),
+        Purpose::Identity => identity_verdict(refusal.status),
         _ => graph_verdict(refusal.status, purpose, &said),
     };
     let message = match (&said.message, &refusal.redirect) {
@@ -135,6 +138,16 @@ fn token_verdict(status: u16, said: &Said) -> (ErrorKind, Retry) {
     }
 }
 
+/// A token service that starts, or is being updated, answers 404 or 410 for a while
+/// (graph.md 1.5).
+fn identity_verdict(status: u16) -> (ErrorKind, Retry) {
+    match status {
+        429 => (ErrorKind::Throttled, Retry::After(LATER)),
+        404 | 408 | 410 | 500..=599 => (ErrorKind::Unavailable, Retry::After(LATER)),
+        _ => (ErrorKind::Credential, Retry::Never),
+    }
+}
+
 /// What the body of a refusal says.
 #[derive(Debug, Default)]
 struct Said {
@@ -160,8 +173,14 @@ struct TokenError {
 
 impl Said {
     fn read(body: &[u8], purpose: Purpose) -> Said {
-        if purpose == Purpose::Token {
-            return serde_json::from_slice(body).map(Said::token).unwrap_or_default();
+        if matches!(purpose, Purpose::Token | Purpose::Identity) {
+            if let Ok(error) = serde_json::from_slice(body) {
+                return Said::token(error);
+            }
+            // As App Service words its refusals.
+            let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+            let message = answer.get("message").and_then(Value::as_str).map(str::to_owned);
+            return Said { message, ..Said::default() };
         }
         let mut said = Said::default();
         if let Ok(Value::Object(answer)) = serde_json::from_slice(body)

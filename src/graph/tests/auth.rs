@@ -149,7 +149,7 @@ async fn the_secret_file_is_read_at_each_renewal() {
     let path = directory.path().join("secret");
     let server = Server::start([]).await;
     let mut settings = settings(server.port);
-    settings.client_secret = SecretSource::File(path.clone());
+    settings.credential = Credential::Secrets(vec![SecretSource::File(path.clone())]);
     let graph = Graph::new(&settings).unwrap();
 
     for write in [None, Some("\n")] {
@@ -177,7 +177,7 @@ async fn the_token_tells_roles_and_tenant() {
     let payload = "eyJ0aWQiOiJ0LTEiLCJhcHBpZCI6ImEtMSIsImF1ZCI6Imh0dHBzOi8vZ3JhcGgiLCJyb2xlcyI6WyJVc2VyLlJlYWQuQWxsIl19";
     server.tokens([issued(&format!("e30.{payload}.x"), "3600")]);
     let info = graph.token().await.unwrap();
-    assert_eq!(info.roles, Some(vec!["User.Read.All".to_owned()]));
+    assert_eq!(info.permissions, Some(vec!["User.Read.All".to_owned()]));
     assert_eq!((info.tenant.as_deref(), info.application.as_deref()), (Some("t-1"), Some("a-1")));
     assert_eq!(info.audience.as_deref(), Some("https://graph"));
     let left = info.expires.duration_since(std::time::SystemTime::now()).unwrap();
@@ -185,10 +185,10 @@ async fn the_token_tells_roles_and_tenant() {
 
     server.tokens([issued("e30.e30.x", "3600")]);
     let info = Graph::new(&settings(server.port)).unwrap().token().await.unwrap();
-    assert_eq!(info.roles, Some(vec![]));
+    assert_eq!(info.permissions, Some(vec![]));
     server.tokens([issued("opaque", "3600")]);
     let info = Graph::new(&settings(server.port)).unwrap().token().await.unwrap();
-    assert_eq!(info.roles, None);
+    assert_eq!(info.permissions, None);
 }
 
 #[test]

@@ -6,7 +6,7 @@ pub mod index;
 
 use entraldap::config::Secret;
 use entraldap::config::settings::{
-    ConnectionSettings, GraphSettings, GuardSettings, IncludeSettings, MappingSettings,
+    Credential,    ConnectionSettings, GraphSettings, GuardSettings, IncludeSettings, MappingSettings,
     ReplicaSettings, ScopeSettings, SecretSource, SyncSettings, TreeSettings,
 };
 use entraldap::directory::dn::Dn;
@@ -50,7 +50,9 @@ pub fn connection(simulator: &Simulator) -> ConnectionSettings {
         base: Dn::parse(BASE).unwrap(),
         tenant: options.tenant_id.clone(),
         client_id: options.client_id.clone(),
-        client_secret: SecretSource::Value(Secret::new(options.client_secret.clone())),
+        credential: Credential::Secrets(vec![SecretSource::Value(Secret::new(
+            options.client_secret.clone(),
+        ))]),
         graph,
         sync: SyncSettings::default(),
         mapping: MappingSettings::default(),

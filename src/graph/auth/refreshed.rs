@@ -1,0 +1,151 @@
+//! Delegated access: a person has signed in once (`entraldap authorize`), and what was
+//! left is a refresh token in a file. Each use brings a new one (graph.md 1.7).
+
+use super::proof::secret_error;
+use super::{CredentialInfo, Held};
+use crate::config::Secret;
+use crate::config::settings::SecretSource;
+use crate::graph::client::Client;
+use crate::graph::error::GraphError;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// A refresh token and its file.
+#[derive(Debug)]
+pub(in crate::graph) struct Refreshed {
+    path: PathBuf,
+    /// What could not be written: what the file holds, and what it should.
+    unwritten: Mutex<Option<(Secret, Secret)>>,
+}
+
+impl Refreshed {
+    /// Nothing is read yet.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Refreshed { path, unwritten: Mutex::new(None) }
+    }
+
+    /// Where the token is kept.
+    pub(in crate::graph) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn token(&self) -> Result<Secret, GraphError> {
+        let read = SecretSource::File(self.path.clone()).read();
+        let held = read.map_err(|error| {
+            secret_error(format!("{error}; nobody has signed in: run `entraldap authorize`"))
+        })?;
+        let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*unwritten {
+            // The file is what it was when the newer token could not be written.
+            Some((old, new)) if *old == held => Ok(new.clone()),
+            _ => Ok(held),
+        }
+    }
+
+    /// Keeps a new token. The old one is not revoked by its use, so that little is lost
+    /// where this fails.
+    fn keep(&self, old: &Secret, new: &Secret) {
+        if old == new {
+            return;
+        }
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        match write(&self.path, new) {
+            Ok(()) => *unwritten = None,
+            Err(error) => {
+                let path = self.path.display();
+                tracing::error!(
+                    %error, %path,
+                    "the new refresh token cannot be written and is lost at the next restart; make the folder writable"
+                );
+                let held = unwritten.take().map_or_else(|| old.clone(), |(held, _)| held);
+                *unwritten = Some((held, new.clone()));
+            }
+        }
+    }
+
+    /// What it is.
+    pub(super) fn info(&self) -> Result<CredentialInfo, GraphError> {
+        self.token()?;
+        Ok(CredentialInfo { kind: "delegated", thumbprint: None, expires: None })
+    }
+}
+
+impl Client {
+    /// Asks for a token in the name of the person.
+    pub(super) async fn refresh(&self, person: &Refreshed) -> Result<Held, GraphError> {
+        let token = person.token()?;
+        let tokens = &self.tokens;
+        let scope = format!("{} offline_access", tokens.scope());
+        let form = |_: u32| {
+            Ok(vec![
+                ("client_id", Secret::new(&*tokens.client_id)),
+                ("scope", Secret::new(&*scope)),
+                ("grant_type", Secret::new("refresh_token")),
+                ("refresh_token", token.clone()),
+            ])
+        };
+        let (held, new) = self.ask(form, 3).await?;
+        if let Some(new) = new {
+            person.keep(&token, &new);
+        }
+        Ok(held)
+    }
+}
+
+/// Writes a refresh token so that nobody else can read it, and the old one stays until the
+/// new one is whole.
+pub(in crate::graph) fn write(path: &Path, token: &Secret) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    // What a crash has left there may have other permissions.
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(token.reveal().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_new_token_replaces_the_file_and_is_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(folder.path().join("token.new"), "left by a crash").unwrap();
+        write(&path, &Secret::new("one")).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let person = Refreshed::new(path.clone());
+        person.keep(&Secret::new("one"), &Secret::new("two"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
+        assert_eq!(person.token().unwrap().reveal(), "two");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_kept_in_memory_until_the_file_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "one\n").unwrap();
+        // A folder in the way of the file that is written first.
+        std::fs::create_dir(folder.path().join("token.new")).unwrap();
+        let person = Refreshed::new(path.clone());
+        person.keep(&Secret::new("one"), &Secret::new("two"));
+        assert_eq!(person.token().unwrap().reveal(), "two");
+        person.keep(&Secret::new("two"), &Secret::new("three"));
+        assert_eq!(person.token().unwrap().reveal(), "three");
+        // Somebody has signed in anew.
+        std::fs::write(&path, "other\n").unwrap();
+        assert_eq!(person.token().unwrap().reveal(), "other");
+    }
+}
