@@ -2,6 +2,7 @@
 // and refuses everything else, so that what it grants to entraldap means something.
 //   token_client.mjs prove ROOT TENANT CLIENTS.json FOLDER   one line for each thing shown
 //   token_client.mjs sign-in URL CODE [no]                   what a user does in a browser
+//   token_client.mjs refresh-token ROOT TENANT CLIENT        a device and its user
 import assert from "node:assert/strict";
 import { X509Certificate, createHash, createPrivateKey, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -82,8 +83,10 @@ async function prove(root, tenant, clientsFile, folder) {
   const open = { client_id: clients.secret.id };
   await refused("an application without a proof is refused", open, "invalid_client", /does not match the registered/);
   const elsewhere = { ...secret, scope: "https://graph.microsoft.com/.default" };
-  await refused("the scope of another Graph is refused", elsewhere, "invalid_scope", /not the one of Graph/);
-  await refused("no scope is refused", { ...secret, scope: "" }, "invalid_scope", /not the one of Graph/);
+  await refused("the scope of another Graph is refused", elsewhere, "invalid_scope", /not one of Graph/);
+  await refused("no scope is refused", { ...secret, scope: "" }, "invalid_scope", /not one of Graph/);
+  const named = { ...secret, scope: `${root}/User.Read.All` };
+  await refused("a permission by name is no scope of applications", named, "invalid_scope", /asks for .default/);
   const other = await post(tokenUrl.replace(tenant, "other"), { ...secret, scope, grant_type: "client_credentials" });
   assert.equal(other.status, 404);
   console.log("another tenant has no token endpoint");
@@ -203,6 +206,15 @@ async function prove(root, tenant, clientsFile, folder) {
   assert.equal(unrefreshed.status, 200);
   assert.equal(unrefreshed.refresh_token, undefined);
   console.log("without offline_access there is no refresh token");
+  const users = await post(deviceUrl, { ...device, scope: `${root}/User.Read.All offline_access` });
+  await signIn(users.verification_uri, users.user_code, true);
+  const userReader = await poll(users);
+  assert.equal((await served(userReader.access_token)).status, 200);
+  assert.equal((await served(userReader.access_token, "groups/delta")).status, 403);
+  const all = await token({ ...device, grant_type: "refresh_token", refresh_token: userReader.refresh_token });
+  assert.equal((await served(all.access_token)).status, 200);
+  assert.equal((await served(all.access_token, "groups/delta")).status, 403);
+  console.log("what a user agreed to by name is what Graph allows, refreshed or not");
   const declined = await post(deviceUrl, wanted);
   await signIn(declined.verification_uri, declined.user_code, false);
   isRefused("a declined sign-in is told", await poll(declined), "access_denied", /aborted/);
@@ -229,6 +241,17 @@ async function prove(root, tenant, clientsFile, folder) {
   isRefused("a used device code is refused", again, "invalid_grant", /consumed|not found/);
 }
 
+async function refreshToken(root, tenant, client_id) {
+  const post = async (name, fields) => {
+    const body = new URLSearchParams({ client_id, ...fields });
+    return (await fetch(`${root}/${tenant}/oauth2/v2.0/${name}`, { method: "POST", body })).json();
+  };
+  const start = await post("devicecode", { scope: `${root}/.default offline_access` });
+  await signIn(start.verification_uri, start.user_code, true);
+  return (await post("token", { grant_type: DEVICE, device_code: start.device_code })).refresh_token;
+}
+
 const [verb, ...words] = process.argv.slice(2);
 if (verb === "prove") await prove(...words);
+else if (verb === "refresh-token") console.log(await refreshToken(...words));
 else console.log(await signIn(words[0], words[1], words[2] !== "no"));

@@ -5,12 +5,13 @@
 // CLIENTS.json is a list of applications: `id`, and `secret`, `certificates` (PEM files) or
 // neither; how long its tokens (`token_seconds`) and device codes (`code_seconds`) live;
 // what a device is told to wait (`interval`, RFC 8628: 5 s where nothing is said); how many
-// polls are answered with slow_down (`slow_downs`). What happens is told line by line, in
+// polls are answered with slow_down (`slow_downs`); how late refreshed tokens come (`late`). What happens is told line by line, in
 // JSON; the tokens and codes are written to the file SECRETS, one a line.
 import { X509Certificate, createHash, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { appendFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const require = createRequire(process.env.NPM + "/");
 const { createLocalJWKSet, jwtVerify } = require("jose");
@@ -69,14 +70,45 @@ function entra(_, claims, header, { clientId }) {
   if (claims.exp - claims.nbf > 600) refuse("valid for more than ten minutes");
 }
 
-// A scope is the Graph root and `.default`, and nothing else is a resource here.
+// What users can be asked for at a device. An application gets what is registered for it.
+const reads = {
+  organization: ["User.Read", "Organization.Read.All"],
+  domains: ["Domain.Read.All"],
+  "users/delta": ["User.Read.All"],
+  "groups/delta": ["GroupMember.Read.All"],
+  "contacts/delta": ["OrgContact.Read.All"],
+};
+const permissions = Object.values(reads).flat();
+const known = [DEFAULT, ...permissions.map((name) => `${root}/${name}`)];
+
+// Scopes are those of Graph: `.default`, or permissions by name. What was once agreed to is
+// all there under `.default` when a token is refreshed, as with Entra.
 function resource(ctx, _, oneOf) {
   if (oneOf) return oneOf;
-  const scopes = (ctx.oidc.params.scope ?? "").split(" ");
-  if (scopes.filter((scope) => scope.includes(":")).join() !== DEFAULT) {
-    throw new errors.InvalidScope("the scope is not the one of Graph", ctx.oidc.params.scope);
+  const { params, route } = ctx.oidc;
+  const scopes = (params.scope ?? "").split(" ").filter((scope) => scope.includes(":"));
+  const named = scopes.filter((scope) => scope !== DEFAULT);
+  const device = route !== "token";
+  if (!scopes.length || !scopes.every((scope) => known.includes(scope))) {
+    throw new errors.InvalidScope("the scope is not one of Graph", params.scope);
+  }
+  if (named.length && !device) throw new errors.InvalidScope("an application asks for .default", params.scope);
+  if (route === "device_authorization") {
+    if (named.length && named.length < scopes.length) {
+      throw new errors.InvalidScope(".default stands beside others", params.scope);
+    }
+    if (named.length) params.scope += ` ${DEFAULT}`;
   }
   return root;
+}
+
+// The claims by which Graph decides.
+function granted({ oidc }, { kind, scope }) {
+  if (kind === "ClientCredentials") return { roles: ["Directory.Read.All"] };
+  const agreed = oidc.entities.RefreshToken?.scope ?? scope;
+  const named = agreed.split(" ").filter((name) => name.startsWith(root) && name !== DEFAULT);
+  const names = named.length ? named.map((name) => name.slice(root.length + 1)) : permissions;
+  return { scp: names.join(" ") };
 }
 
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -100,10 +132,7 @@ const provider = new Provider(root, {
   rotateRefreshToken: true,
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   interactions: { url: (_, { uid }) => `/interaction/${uid}` },
-  extraTokenClaims: (_, token) => ({
-    tid: tenant,
-    ...(token.kind === "ClientCredentials" ? { roles: ["Directory.Read.All"] } : { scp: "Directory.Read.All" }),
-  }),
+  extraTokenClaims: (ctx, token) => ({ tid: tenant, ...granted(ctx, token) }),
   renderError: (ctx, out) => {
     ctx.body = out;
   },
@@ -127,7 +156,7 @@ const provider = new Provider(root, {
       defaultResource: resource,
       useGrantedResource: () => true,
       getResourceServerInfo: (_, identifier, { clientId }) => ({
-        scope: DEFAULT,
+        scope: known.join(" "),
         audience: identifier,
         accessTokenFormat: "jwt",
         accessTokenTTL: clients.get(clientId).token_seconds ?? 3600,
@@ -177,6 +206,7 @@ provider.use(async (ctx, next) => {
   await next();
   const { params, route } = ctx.oidc ?? {};
   const client = clients.get(ctx.oidc?.client?.clientId);
+  if (client?.late && params?.grant_type === "refresh_token") await sleep(client.late * 1000);
   if (route === "device_authorization" && ctx.body?.device_code) {
     if (client.interval) ctx.body.interval = client.interval;
     // The first one has to wait, too.
@@ -250,12 +280,14 @@ const keys = createLocalJWKSet({
   keys: [{ ...createPublicKey(privateKey).export({ format: "jwk" }), kid: signing.kid, use: "sig", alg: "RS256" }],
 });
 async function graph(request, url) {
+  const path = url.pathname.slice("/v1.0/".length);
   const [scheme, token] = (request.headers.authorization ?? "").split(" ");
   try {
     if (scheme !== "Bearer") throw new Error("no token");
     const { payload } = await jwtVerify(token, keys, { issuer: root, audience: root, typ: "at+jwt" });
-    if (![payload.scp, ...(payload.roles ?? [])].includes("Directory.Read.All")) {
-      tell("forbidden", { path: url.pathname, client: payload.client_id });
+    const may = payload.roles ?? payload.scp.split(" ");
+    if (!["Directory.Read.All", ...(reads[path] ?? [])].some((name) => may.includes(name))) {
+      tell("forbidden", { path: url.pathname, client: payload.client_id, may });
       return [403, { error: { code: "Authorization_RequestDenied", message: "Insufficient privileges." } }];
     }
     tell("served", { path: url.pathname, client: payload.client_id, user: payload.scp && payload.sub });
@@ -263,12 +295,10 @@ async function graph(request, url) {
     tell("unauthorized", { path: url.pathname, why: error.message });
     return [401, { error: { code: "InvalidAuthenticationToken", message: error.message } }];
   }
-  const path = url.pathname.slice("/v1.0/".length);
   if (!Object.hasOwn(lists, path)) return [404, { error: { code: "Request_ResourceNotFound", message: path } }];
   if (!path.endsWith("/delta")) return [200, { value: lists[path] }];
-  const known = url.searchParams.has("$deltatoken");
   const link = `${root}${url.pathname}?$deltatoken=${randomBytes(8).toString("hex")}`;
-  return [200, { value: known ? [] : lists[path], "@odata.deltaLink": link }];
+  return [200, { value: url.searchParams.has("$deltatoken") ? [] : lists[path], "@odata.deltaLink": link }];
 }
 
 const oauth = provider.callback();
