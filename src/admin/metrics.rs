@@ -227,7 +227,13 @@ impl Numbers {
         for (name, help, value) in gauges {
             write(encoder, (name, help, MetricType::Gauge), by_connection(value))?;
         }
-        Ok(())
+        // Only where it is known: a zero would be an alarm.
+        let ends = self.statuses.iter().filter_map(|status| {
+            let end = status.credential_end? as f64;
+            Some((vec![("connection", status.connection.clone())], end))
+        });
+        let help = "Unix time at which the client secret or certificate ends";
+        write(encoder, ("entraldap_credential_end_seconds", help, MetricType::Gauge), ends)
     }
 
     fn graph(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! given output and tells how it ended, and one line each in [`Verb`] and
 //! `Arguments::run_verb`.
 
+mod authorize;
 mod check;
 mod client;
 mod completions;
@@ -70,8 +71,10 @@ enum Verb {
     /// Try it: a simulated tenant, a first sync, an LDAP server, searches to type.
     #[cfg(feature = "simulator")]
     Demo(demo::Arguments),
-    /// Check the configuration file.
+    /// Check the configuration, and one step after another whether the tenant can be read.
     Check(check::Arguments),
+    /// Let a person sign in, for connections with `delegated`.
+    Authorize(authorize::Arguments),
     /// Run a pass now.
     Sync(sync::Arguments),
     /// Tell what is served, as of when, and what the last pass did.
@@ -119,6 +122,7 @@ impl Arguments {
             #[cfg(feature = "simulator")]
             Verb::Demo(verb) => verb.run(&self.common, out),
             Verb::Check(verb) => verb.run(&self.common, out),
+            Verb::Authorize(verb) => verb.run(&self.common, out),
             Verb::Sync(verb) => verb.run(&self.common, out),
             Verb::Status(verb) => verb.run(&self.common, out),
             Verb::Approve(verb) => verb.run("approve", &self.common, out),

@@ -131,6 +131,9 @@ fn connection_lines(connection: &Value, out: &mut impl Write) -> Result<(), Fail
             text("connection")
         )?;
     }
+    if let Some(end) = connection.get("credential_end").and_then(Value::as_i64) {
+        writeln!(out, "  proof     ends on {}", shown(end))?;
+    }
     let objects = connection.get("paused_objects").and_then(Value::as_array);
     for object in objects.into_iter().flatten() {
         writeln!(out, "  paused    the object {}", object.as_str().unwrap_or(""))?;

@@ -99,6 +99,7 @@ impl Default for SyncSettings {
             reconcile: Duration::from_secs(7 * DAY),
             contacts: true,
             hidden_members: false,
+            required: Vec::new(),
         }
     }
 }

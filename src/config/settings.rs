@@ -17,6 +17,7 @@ pub use super::secret::SecretSource;
 use super::secret::{ProxyUrl, Secret};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::Dn;
+use crate::directory::kind::Kind;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -305,6 +306,16 @@ pub struct SyncSettings {
     pub contacts: bool,
     /// Whether groups with hidden membership are served with their members.
     pub hidden_members: bool,
+    /// What has to be readable besides users. What is neither readable nor required is left
+    /// out of a first load.
+    pub required: Vec<Kind>,
+}
+
+impl SyncSettings {
+    /// Whether nothing may be published without this kind.
+    pub fn requires(&self, kind: Option<Kind>) -> bool {
+        kind.is_some_and(|kind| kind == Kind::User || self.required.contains(&kind))
+    }
 }
 
 /// When delta passes run.

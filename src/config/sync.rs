@@ -4,6 +4,7 @@ use super::calendar::{Calendar, Cron};
 use super::reader::Table;
 use super::settings::{SyncSettings, When};
 use super::value::{Trouble, Value};
+use crate::directory::kind::Kind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -26,7 +27,14 @@ pub(super) fn read(table: &Table<'_>) -> SyncSettings {
         reconcile: table.or("reconcile", default.reconcile, |value| value.duration(reconcile)),
         contacts: table.or("contacts", default.contacts, |value| value.boolean()),
         hidden_members: table.or("hidden_members", default.hidden_members, |value| value.boolean()),
+        required: table.or("required", default.required, |value| {
+            value.list(|item| item.word(&[("groups", Kind::Group), ("contacts", Kind::Contact)]))
+        }),
     };
+    if settings.required.contains(&Kind::Contact) && !settings.contacts {
+        let trouble = Trouble::new("names contacts, which are switched off", "set contacts = true");
+        table.report.problem(&table.place("required"), trouble);
+    }
     if let When::Interval(interval) = settings.when
         && settings.reconcile < interval
     {

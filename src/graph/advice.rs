@@ -15,8 +15,11 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
             let meaning = error.code.as_deref().and_then(aadsts::meaning);
             return meaning.map(|meaning| format!("{}: {}", meaning.cause, meaning.remedy));
         }
-        // The message names the file and what to do.
-        ErrorKind::Secret => return None,
+        // Most messages say what to do, behind a semicolon.
+        ErrorKind::Secret if error.message.contains("; ") => return None,
+        ErrorKind::Secret => {
+            "make the file readable for the user entraldap runs as, or correct its path"
+        }
         ErrorKind::Unauthorized => {
             "check that authority and Graph endpoint belong to the same cloud and that this machine's clock is right"
         }
@@ -51,6 +54,21 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
         | ErrorKind::PageExpired => return None,
     };
     Some(text.to_owned())
+}
+
+/// The same without what it means.
+pub(super) fn remedy(error: &GraphError) -> Option<String> {
+    match error.kind {
+        ErrorKind::Credential if error.access != Access::Machine => {
+            let meaning = error.code.as_deref().and_then(aadsts::meaning);
+            meaning.map(|meaning| meaning.remedy.to_owned())
+        }
+        ErrorKind::Secret => {
+            let told = error.message.split_once("; ").map(|(_, remedy)| remedy.to_owned());
+            told.or_else(|| advice(error))
+        }
+        _ => advice(error),
+    }
 }
 
 /// The least application permission of each operation (graph.md 2).

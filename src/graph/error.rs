@@ -120,9 +120,18 @@ impl GraphError {
         self.kind == ErrorKind::Permission
     }
 
-    /// What it means, for a person, where that is known and the message does not say it.
-    pub fn cause(&self) -> Option<&'static str> {
-        self.code.as_deref().and_then(aadsts::meaning).map(|meaning| meaning.cause)
+    /// What it means, for a person.
+    pub fn cause(&self) -> &'static str {
+        let meaning = self.code.as_deref().and_then(aadsts::meaning);
+        match (self.kind, meaning) {
+            (ErrorKind::Credential, Some(meaning)) => meaning.cause,
+            _ => self.kind.text(),
+        }
+    }
+
+    /// An order that ends it, where one is known.
+    pub fn remedy(&self) -> Option<String> {
+        advice::remedy(self)
     }
 
     /// What to do about it, for a person, where that is known.
@@ -130,22 +139,26 @@ impl GraphError {
         advice::advice(self)
     }
 
-    fn fmt_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            ErrorKind::Settings => f.write_str("these settings cannot work"),
-            ErrorKind::Secret => f.write_str("the credential cannot be used"),
-            ErrorKind::Credential => f.write_str("Entra issued no token"),
-            ErrorKind::Unauthorized => f.write_str("Graph refused a newly issued token"),
-            ErrorKind::Permission => f.write_str("Graph refused: a permission is missing"),
-            ErrorKind::Throttled => f.write_str("Graph asks to wait"),
-            ErrorKind::Unavailable => f.write_str("the service is in trouble"),
-            ErrorKind::Network => f.write_str("no complete answer"),
-            ErrorKind::Garbled => f.write_str("the answer is not what Graph sends"),
-            ErrorKind::Expired => f.write_str("Graph no longer knows the state of the last sync"),
-            ErrorKind::PageExpired => f.write_str("the list of pages broke off"),
-            ErrorKind::NotFound => f.write_str("not found"),
-            ErrorKind::ForeignLink => f.write_str("a link leads to a foreign host"),
-            ErrorKind::Refused => f.write_str("refused"),
+}
+
+impl ErrorKind {
+    /// What it means, in a few words.
+    fn text(self) -> &'static str {
+        match self {
+            ErrorKind::Settings => "these settings cannot work",
+            ErrorKind::Secret => "the credential cannot be used",
+            ErrorKind::Credential => "Entra issued no token",
+            ErrorKind::Unauthorized => "Graph refused a newly issued token",
+            ErrorKind::Permission => "Graph refused: a permission is missing",
+            ErrorKind::Throttled => "Graph asks to wait",
+            ErrorKind::Unavailable => "the service is in trouble",
+            ErrorKind::Network => "no complete answer",
+            ErrorKind::Garbled => "the answer is not what Graph sends",
+            ErrorKind::Expired => "Graph no longer knows the state of the last sync",
+            ErrorKind::PageExpired => "the list of pages broke off",
+            ErrorKind::NotFound => "not found",
+            ErrorKind::ForeignLink => "a link leads to a foreign host",
+            ErrorKind::Refused => "refused",
         }
     }
 }
@@ -155,7 +168,7 @@ impl GraphError {
 impl fmt::Display for GraphError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.operation)?;
-        self.fmt_what(f)?;
+        f.write_str(self.kind.text())?;
         match (self.status, &self.code) {
             (Some(status), Some(code)) => write!(f, " ({status} {code})")?,
             (Some(status), None) => write!(f, " ({status})")?,

@@ -11,6 +11,8 @@
 //! came). `auth` holds the token, `authorize` lets a person sign in, `links` says where a token may be sent, `advice`
 //! and `aadsts` what a refusal means and what an administrator should do.
 //!
+//! [`probe`], [`permissions`] and [`expiry`] are for people: what is wrong, before or after something fails.
+//!
 //! Nothing here decides that an object is gone: a page either is complete and well formed, or is an error.
 
 mod aadsts;
@@ -22,10 +24,13 @@ mod client;
 mod counters;
 pub mod delta;
 pub mod error;
+pub mod expiry;
 mod groups;
 mod links;
 mod listing;
 pub mod object;
+pub mod permissions;
+pub mod probe;
 mod retry;
 mod select;
 mod throttle;

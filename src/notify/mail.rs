@@ -85,7 +85,7 @@ fn plain(report: &Report) -> String {
 
 fn html(report: &Report) -> String {
     let colour = match report.reason {
-        Reason::Trouble | Reason::Reminder => "#b00020",
+        Reason::Trouble | Reason::Reminder | Reason::Expiry => "#b00020",
         Reason::Recovery => "#1b5e20",
         Reason::Pass | Reason::Change | Reason::Test => "#0d47a1",
     };
@@ -119,6 +119,9 @@ fn headline(report: &Report) -> &'static str {
             "A pass is held and waits for a person. What is published stays as it was."
         }
         Reason::Trouble => "A pass is in trouble. What is published stays as it was.",
+        Reason::Expiry => {
+            "What entraldap proves itself by ends soon. Nothing is synced after that; what is published stays."
+        }
         Reason::Change => "A pass has changed something.",
         Reason::Pass => "A pass has run.",
     }

@@ -12,6 +12,8 @@ const REMINDER: i64 = 24 * 3600;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     troubles: HashMap<String, Told>,
+    /// When the end of a credential was told last, by connection.
+    ends: HashMap<String, i64>,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,13 @@ impl Memory {
         if self.troubles.remove(&record.connection).is_some() {
             return Some(Reason::Recovery);
         }
+        if record.credential_end.is_some() {
+            let told = self.ends.get(&record.connection);
+            if told.is_none_or(|told| now - told >= REMINDER) {
+                self.ends.insert(record.connection.clone(), now);
+                return Some(Reason::Expiry);
+            }
+        }
         let changed = record.added + record.changed + record.removed > 0;
         match on {
             On::Pass if changed => Some(Reason::Change),
@@ -42,6 +51,7 @@ impl Memory {
     /// What was decided did not arrive: trouble is told again.
     pub(super) fn undo(&mut self, record: &PassRecord) {
         self.troubles.remove(&record.connection);
+        self.ends.remove(&record.connection);
     }
 
     fn trouble(&mut self, record: &PassRecord, now: i64) -> Option<Reason> {
@@ -84,6 +94,17 @@ mod tests {
         assert_eq!(told(&down(5), 40 + REMINDER), Some(Reason::Reminder));
         assert_eq!(told(&pass("committed", "", 0), 50 + REMINDER), Some(Reason::Recovery));
         assert_eq!(told(&pass("committed", "", 0), 60 + REMINDER), None);
+    }
+
+    #[test]
+    fn an_end_that_is_near_is_told_once_a_day_to_everybody() {
+        for on in [On::Pass, On::Change, On::Trouble] {
+            let mut memory = Memory::default();
+            let ending = PassRecord { credential_end: Some(1), ..pass("committed", "", 0) };
+            assert_eq!(memory.decide(on, &ending, 0), Some(Reason::Expiry));
+            assert_ne!(memory.decide(on, &ending, 10), Some(Reason::Expiry));
+            assert_eq!(memory.decide(on, &ending, REMINDER), Some(Reason::Expiry));
+        }
     }
 
     #[test]

@@ -104,6 +104,9 @@ pub struct PassRecord {
     /// The numbers of its changes: the first, and the one behind the last.
     #[serde(default)]
     pub changes: (u64, u64),
+    /// Unix time at which what proves the application ends, where that is near.
+    #[serde(default)]
+    pub credential_end: Option<i64>,
 }
 
 impl Transaction<'_> {

@@ -81,6 +81,10 @@ pub(super) fn is_token_endpoint(segments: &[String]) -> bool {
     matches!(segments, [_, oauth, version, token] if oauth == "oauth2" && version == "v2.0" && token == "token")
 }
 
+pub(super) fn is_device_endpoint(segments: &[String]) -> bool {
+    matches!(segments, [_, oauth, version, code] if oauth == "oauth2" && version == "v2.0" && code == "devicecode")
+}
+
 /// The collection of a path segment.
 pub(super) fn collection(segment: &str) -> Option<Kind> {
     Kind::STREAMS.into_iter().find(|kind| kind.segment().eq_ignore_ascii_case(segment))

@@ -8,7 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+use super::assertion::Federation;
+use super::device::SignIns;
 use super::faults::Book;
+use super::identity::{Machine, MachineIdentity};
 use super::knobs::{Knobs, StateLoss};
 use super::object::Kind;
 use super::rng::{guid_of, hash, mix};
@@ -25,12 +28,35 @@ pub struct Options {
     pub client_id: String,
     /// The application's secret.
     pub client_secret: String,
+    /// When the secrets end, in seconds since 1970.
+    pub secret_ends: u64,
     /// How long access tokens live.
     pub token_lifetime: Duration,
     /// The application permissions that have been granted.
     pub roles: Vec<String>,
     /// The switches to start with.
     pub knobs: Knobs,
+    /// Certificates of the application (DER).
+    pub certificates: Vec<Vec<u8>>,
+    /// Its federated credentials.
+    pub federations: Vec<Federation>,
+    /// Whether people may sign in with it although it proves nothing ("Allow public client flows").
+    pub public_client: bool,
+    /// Where it runs, for managed identities.
+    pub machine: Option<Machine>,
+    /// The identities of that machine beside its own.
+    pub machine_identities: Vec<MachineIdentity>,
+    /// Serve HTTPS instead of HTTP.
+    pub tls: Option<ServerCertificate>,
+}
+
+/// What the simulator shows of itself where it speaks TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerCertificate {
+    /// PEM: the certificate and its chain.
+    pub certificate: String,
+    /// PEM: the key.
+    pub key: String,
 }
 
 impl Default for Options {
@@ -48,9 +74,17 @@ impl Default for Options {
             tenant_id: "7f1c0000-1111-4222-8333-444444444444".to_owned(),
             client_id: "11111111-1111-4111-8111-111111111111".to_owned(),
             client_secret: "simulated-secret".to_owned(),
+            // In the year 2100.
+            secret_ends: 4_102_444_800,
             token_lifetime: Duration::from_secs(3599),
             roles: roles.map(str::to_owned).to_vec(),
             knobs: Knobs::default(),
+            certificates: Vec::new(),
+            federations: Vec::new(),
+            public_client: false,
+            machine: None,
+            machine_identities: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -137,7 +171,9 @@ pub(super) struct Desk {
     /// Marked at each entry in the journal.
     pub(super) arrivals: watch::Sender<()>,
     pub(super) roles: Mutex<Vec<String>>,
-    pub(super) secret: Mutex<String>,
+    pub(super) secrets: Mutex<Vec<String>>,
+    pub(super) certificates: Mutex<Vec<Vec<u8>>>,
+    pub(super) sign_ins: Mutex<SignIns>,
     pub(super) generation: AtomicU64,
     /// How the loss of the present generation is reported, when not by the knobs.
     pub(super) loss: Mutex<Option<StateLoss>>,
@@ -164,7 +200,9 @@ impl Desk {
             journal: Mutex::default(),
             arrivals: watch::Sender::default(),
             roles: Mutex::new(options.roles.clone()),
-            secret: Mutex::new(options.client_secret.clone()),
+            secrets: Mutex::new(vec![options.client_secret.clone()]),
+            certificates: Mutex::new(options.certificates.clone()),
+            sign_ins: Mutex::default(),
             generation: AtomicU64::new(0),
             loss: Mutex::default(),
             tokens: Mutex::default(),
@@ -213,6 +251,10 @@ impl Desk {
     /// When a token that this simulator issued expires.
     pub(super) fn token_expiry(&self, token: &str) -> Option<u64> {
         lock(&self.tokens).get(token).copied()
+    }
+
+    pub(super) fn tokens(&self) -> Vec<String> {
+        lock(&self.tokens).keys().cloned().collect()
     }
 
     pub(super) fn revoke_tokens(&self) {

@@ -48,7 +48,7 @@ async fn serve(
         method: head.method.as_str().to_owned(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
-        root: format!("http://{host}"),
+        root: format!("{}://{host}", if desk.options.tls.is_some() { "https" } else { "http" }),
         headers,
         body: body.to_vec(),
     };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::assertion::Thumbprint;
 use super::object::Kind;
 
 /// How a dead sync state is reported.
@@ -164,6 +165,10 @@ pub struct Knobs {
     pub batch_fails_whole: bool,
     /// Answers are compressed for those who accept it.
     pub gzip: bool,
+    /// The host of the tenant's Graph, as its authority tells it; not set for its own.
+    pub graph_host: Option<String>,
+    /// How the thumbprint of a certificate has to be written.
+    pub thumbprint: Thumbprint,
 }
 
 impl Default for Knobs {
@@ -202,6 +207,8 @@ impl Default for Knobs {
             batch_reversed: false,
             batch_fails_whole: false,
             gzip: true,
+            graph_host: None,
+            thumbprint: Thumbprint::Any,
         }
     }
 }

@@ -5,13 +5,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 use super::call::{
-    Answer, Call, Outcome, Reply, Trouble, collection, delta_kind, is_token_endpoint,
+    Answer, Call, Outcome, Reply, Trouble, collection, delta_kind, is_device_endpoint,
+    is_token_endpoint,
 };
 use super::desk::{Desk, Request, lock};
 use super::errors::Refusal;
 use super::faults::{Action, RetryAfter};
 use super::object::Kind;
-use super::{batch, lists, rounds, token};
+use super::{batch, device, identity, lists, rounds, token};
 
 const DIRECTORY: &[&str] = &["Directory.Read.All", "Directory.ReadWrite.All"];
 
@@ -49,6 +50,17 @@ fn plain(desk: &Desk, call: &Call, action: Option<&Action>) -> Answer {
         let tenant = segments.first().map_or("", String::as_str);
         return token::issue(desk, call, tenant, fault);
     }
+    if identity::is_path(&call.path) {
+        return identity::answer(desk, call);
+    }
+    if is_device_endpoint(&segments) {
+        return device::code(desk, call);
+    }
+    if let [tenant, "v2.0", ".well-known", "openid-configuration"] =
+        segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+    {
+        return token::discovery(desk, call, tenant);
+    }
     match graph(desk, call, &segments) {
         Ok(Reply::Json(body)) => Answer::json(200, &body),
         Ok(Reply::Text(text)) => Answer::new(200, "text/plain", text),
@@ -81,6 +93,10 @@ fn graph(desk: &Desk, call: &Call, segments: &[String]) -> Outcome {
                 fields.insert("id".to_owned(), desk.options.tenant_id.as_str().into());
             }
             Ok(list(call, "organization", vec![organization]))
+        }
+        [application] if application.starts_with("applications(") => {
+            permit(desk, &["Application.Read.All"])?;
+            Ok(Reply::Json(token::application(desk, application)?))
         }
         ["domains"] => {
             permit(desk, &["Domain.Read.All"])?;

@@ -40,9 +40,10 @@ impl Simulator {
         let listener = TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
         let desk = Arc::new(Desk::new(tenant, options));
+        let door = Door::new(listener, desk.options.tls.as_ref())?;
         let service = http::skin(Arc::clone(&desk)).into_make_service_with_connect_info::<Line>();
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(Door(listener), service).with_graceful_shutdown(async {
+        let server = axum::serve(door, service).with_graceful_shutdown(async {
             // A dropped handle stops the server too.
             let _ = stopped.await;
         });
@@ -59,7 +60,8 @@ impl Simulator {
 
     /// The Graph root, without the version: `http://127.0.0.1:PORT`.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.desk.options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The authority: the token endpoint is `{authority}/{tenant}/oauth2/v2.0/token`.
@@ -126,9 +128,61 @@ impl Simulator {
         *lock(&self.desk.roles) = roles.iter().map(|role| (*role).to_owned()).collect();
     }
 
-    /// Replaces the client secret.
+    /// Replaces the client secrets by this one.
     pub fn change_secret(&self, secret: &str) {
-        secret.clone_into(&mut lock(&self.desk.secret));
+        *lock(&self.desk.secrets) = vec![secret.to_owned()];
+    }
+
+    /// Adds a client secret beside the others.
+    pub fn add_secret(&self, secret: &str) {
+        lock(&self.desk.secrets).push(secret.to_owned());
+    }
+
+    /// Replaces the registered certificates (DER).
+    pub fn change_certificates(&self, certificates: Vec<Vec<u8>>) {
+        *lock(&self.desk.certificates) = certificates;
+    }
+
+    /// The codes for signing in that wait for a person.
+    pub fn open_codes(&self) -> Vec<String> {
+        lock(&self.desk.sign_ins).open()
+    }
+
+    /// Waits until there is such a code.
+    pub async fn code_wanted(&self) -> String {
+        let mut arrivals = self.desk.arrivals.subscribe();
+        loop {
+            if let Some(code) = self.open_codes().pop() {
+                return code;
+            }
+            // The sender lives as long as this handle.
+            let _ = arrivals.changed().await;
+        }
+    }
+
+    /// Enters a code and signs in, or declines. Says whether there was such a code.
+    pub fn enter_code(&self, code: &str, yes: bool) -> bool {
+        lock(&self.desk.sign_ins).enter(code, yes)
+    }
+
+    /// A refresh token as if somebody had signed in.
+    pub fn add_refresh_token(&self, token: &str) {
+        lock(&self.desk.sign_ins).give(token.to_owned(), self.desk.now());
+    }
+
+    /// The refresh tokens that are good.
+    pub fn refresh_tokens(&self) -> Vec<String> {
+        lock(&self.desk.sign_ins).tokens()
+    }
+
+    /// The access tokens given out that have not been revoked.
+    pub fn access_tokens(&self) -> Vec<String> {
+        self.desk.tokens()
+    }
+
+    /// Ends what came of signing in so far; refresh tokens are refused with this AADSTS code.
+    pub fn revoke_sign_ins(&self, code: u32) {
+        lock(&self.desk.sign_ins).revoke(code);
     }
 
     /// Lets the tenant change by itself, once per interval. [`Simulator::news`] tells what happened.

@@ -14,25 +14,97 @@ use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
 use http_body::Frame;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::desk::ServerCertificate;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A listener whose connections can be cut.
-pub(super) struct Door(pub(super) TcpListener);
+pub(super) enum Door {
+    Plain(TcpListener),
+    /// Connections whose handshake is done; one that dawdles holds up no other.
+    Tls(mpsc::Receiver<(Wire, SocketAddr)>, SocketAddr),
+}
+
+impl Door {
+    /// Speaks TLS where there is a certificate. Needs a tokio runtime then.
+    pub(super) fn new(listener: TcpListener, tls: Option<&ServerCertificate>) -> io::Result<Door> {
+        let Some(tls) = tls else { return Ok(Door::Plain(listener)) };
+        let other = |error: rustls::pki_types::pem::Error| io::Error::other(error.to_string());
+        let chain: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(tls.certificate.as_bytes())
+                .collect::<Result<_, _>>()
+                .map_err(other)?;
+        let key = PrivateKeyDer::from_pem_slice(tls.key.as_bytes()).map_err(other)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(io::Error::other)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let address = listener.local_addr()?;
+        let (ready, receiver) = mpsc::channel(16);
+        tokio::spawn(shake_hands(listener, acceptor, ready));
+        Ok(Door::Tls(receiver, address))
+    }
+}
+
+async fn shake_hands(
+    mut listener: TcpListener,
+    acceptor: TlsAcceptor,
+    ready: mpsc::Sender<(Wire, SocketAddr)>,
+) {
+    loop {
+        let (stream, address) = tokio::select! {
+            accepted = Listener::accept(&mut listener) => accepted,
+            () = ready.closed() => return,
+        };
+        let _ = stream.set_nodelay(true);
+        let (acceptor, ready) = (acceptor.clone(), ready.clone());
+        tokio::spawn(async move {
+            let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+            if let Ok(Ok(stream)) = shaken {
+                let stream = Stream::Tls(Box::new(stream));
+                // Nobody takes it where the simulator is being stopped.
+                let _ = ready.send((Wire { stream, line: Line::default() }, address)).await;
+            }
+        });
+    }
+}
 
 impl Listener for Door {
     type Io = Wire;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        // Answers are written in several pieces; waiting for acknowledgements would only slow tests.
-        let _ = stream.set_nodelay(true);
-        (Wire { stream, line: Line::default() }, address)
+        match self {
+            Door::Plain(listener) => {
+                let (stream, address) = Listener::accept(listener).await;
+                // Answers are written in several pieces; waiting for acknowledgements would only slow tests.
+                let _ = stream.set_nodelay(true);
+                (Wire { stream: Stream::Plain(stream), line: Line::default() }, address)
+            }
+            Door::Tls(ready, _) => match ready.recv().await {
+                Some(accepted) => accepted,
+                // The other end lives as long as the listener.
+                None => std::future::pending().await,
+            },
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        match self {
+            Door::Plain(listener) => listener.local_addr(),
+            Door::Tls(_, address) => Ok(*address),
+        }
     }
 }
 
@@ -60,9 +132,14 @@ impl Connected<IncomingStream<'_, Door>> for Line {
     }
 }
 
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 /// A connection; once cut, nothing more is written.
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     line: Line,
 }
 
@@ -72,7 +149,10 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
     }
 }
 
@@ -83,16 +163,25 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.line.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.line.check()?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }
 

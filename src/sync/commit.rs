@@ -88,6 +88,7 @@ impl Commit {
         record.number = change.next_pass()?;
         record.received = touched.received;
         record.warnings.extend(haul.warnings.iter().cloned());
+        record.credential_end = haul.credential_end;
         if let Some((_, refused)) = haul.refused.first() {
             record.verdict = "partial".to_owned();
             record.error = refused.to_string();

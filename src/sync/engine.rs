@@ -12,6 +12,7 @@ use crate::graph::Graph;
 use crate::mapping::Mapping;
 use crate::replica::Writer;
 use crate::replica::connection::ConnectionState;
+use super::expiry::Asked;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -33,6 +34,8 @@ pub struct Engine {
     pub(super) rewritten: tokio::sync::Mutex<Option<Instant>>,
     /// Passes in a row that Graph refused as bad requests.
     refusals: AtomicU32,
+    /// When the credential ends.
+    pub(super) expiry: Asked,
 }
 
 /// When a file was changed, and its length.
@@ -102,6 +105,7 @@ impl Engine {
             status: watch::Sender::new(status),
             rewritten: tokio::sync::Mutex::new(None),
             refusals: AtomicU32::new(0),
+            expiry: Asked::default(),
         }
     }
 

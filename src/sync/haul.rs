@@ -4,6 +4,7 @@ use super::apply::Rereads;
 use super::carrier;
 use super::engine::Engine;
 use super::error::SyncError;
+use super::expiry;
 use super::gather::{Gathered, Stream};
 use super::rereads;
 use super::scope::Scope;
@@ -27,6 +28,8 @@ pub(super) struct Haul {
     pub(super) tenant: Option<String>,
     /// What the administrator should know.
     pub(super) warnings: Vec<String>,
+    /// Unix time at which the credential ends, where that is near.
+    pub(super) credential_end: Option<i64>,
     /// Streams that may not be read, while the others go on.
     pub(super) refused: Vec<(Kind, GraphError)>,
     /// Whose data is copied; `None` for the whole tenant.
@@ -62,6 +65,7 @@ impl Engine {
             domains: None,
             tenant,
             warnings: scope.as_ref().map(|scope| scope.warnings.clone()).unwrap_or_default(),
+            credential_end: None,
             refused: Vec::new(),
             scope,
             fetched: Vec::new(),
@@ -90,6 +94,11 @@ impl Engine {
         }
         self.reread_members(&mut haul).await?;
         self.domains(&mut haul).await;
+        let end = self.credential_end().await;
+        if let Some((end, warning)) = end.and_then(|end| Some((end, expiry::warning(end)?))) {
+            haul.warnings.push(warning);
+            haul.credential_end = Some(end);
+        }
         Ok(haul)
     }
 
@@ -137,8 +146,12 @@ impl Engine {
         for (kind, outcome) in [users, groups, contacts].into_iter().flatten() {
             match outcome {
                 Ok(round) => haul.take(round),
-                // What was published stays; the other streams go on.
-                Err(SyncError::Graph(error)) if error.is_permission() && self.is_published() => {
+                // What was published stays; the other streams go on. What nobody requires is
+                // left out of a first load.
+                Err(SyncError::Graph(error))
+                    if error.is_permission()
+                        && (self.is_published() || !self.settings.sync.requires(Some(kind))) =>
+                {
                     haul.warnings.push(error.to_string());
                     haul.refused.push((kind, error));
                 }

@@ -12,6 +12,7 @@ pub mod commit;
 pub mod derive;
 pub mod engine;
 pub mod error;
+mod expiry;
 pub mod gather;
 mod haul;
 pub mod judge;

@@ -18,6 +18,8 @@ pub enum Reason {
     Reminder,
     /// Trouble has ended.
     Recovery,
+    /// What proves the application ends soon.
+    Expiry,
     /// Somebody tries whether reports arrive.
     Test,
 }
@@ -61,6 +63,12 @@ impl Report {
         let text = match self.reason {
             Reason::Test => return "[entraldap] test: reports arrive here".to_owned(),
             Reason::Recovery => format!("pass {number} went well again"),
+            Reason::Expiry => {
+                let end = self.record.credential_end.unwrap_or_default();
+                let end = jiff::Timestamp::from_second(end);
+                let day = end.map(|end| end.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
+                format!("its secret or certificate ends on {day}")
+            }
             Reason::Reminder => format!("still in trouble, pass {number} {verdict}: {first}"),
             Reason::Trouble => format!("pass {number} {verdict}: {first}"),
             Reason::Pass | Reason::Change => format!(

@@ -32,6 +32,8 @@ pub struct Status {
     pub paused: bool,
     /// Whether it was given up.
     pub disconnected: bool,
+    /// Unix time at which what proves the application ends, where that is known.
+    pub credential_end: Option<i64>,
     /// Object ids of objects that keep their present state.
     pub paused_objects: Vec<String>,
 }

@@ -13,7 +13,9 @@
 mod world;
 
 mod admin;
+mod check;
 mod clients;
+mod credentials;
 mod disk;
 mod facts;
 mod faults;
@@ -35,6 +37,7 @@ mod rules;
 mod scale;
 mod schedule;
 mod scope;
+mod secrets;
 mod sync;
 mod token_death;
 mod verbs;

@@ -1,6 +1,7 @@
 //! Permissions that are missing, credentials of another tenant, and what is recorded.
 
 use crate::world::{World, connection, options};
+use entraldap::directory::kind::Kind as Sort;
 use entraldap::simulator::{
     Action, Kind, Knobs, Links, Options, Rule, Simulator, Target, Tenant, life,
 };
@@ -18,13 +19,15 @@ fn without(role: &str) -> Vec<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_permission_nothing_is_published_and_the_error_names_it() {
+async fn without_a_permission_that_is_required_nothing_is_published_and_the_error_names_it() {
     for (role, named) in [
         ("User.Read.All", "User.Read.All"),
         ("GroupMember.Read.All", "GroupMember.Read.All"),
         ("OrgContact.Read.All", "OrgContact.Read.All"),
     ] {
-        let world = world().await;
+        let mut world = world().await;
+        world.connection.sync.required = vec![Sort::Group, Sort::Contact];
+        world.open();
         world.simulator.grant(&without(role));
         let (record, error) = world.try_pass(false).await.unwrap_err();
         assert!(record.error.contains(named), "{role}: {}", record.error);
@@ -32,6 +35,30 @@ async fn without_a_permission_nothing_is_published_and_the_error_names_it() {
         assert!(!world.is_published());
         world.simulator.grant(&ALL);
         world.pass().await;
+        world.assert_equal();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_may_not_be_read_is_switched_off_with_a_warning_until_it_may() {
+    for (role, plural) in
+        [("GroupMember.Read.All", "groups"), ("OrgContact.Read.All", "contacts")]
+    {
+        let world = world().await;
+        world.simulator.grant(&without(role));
+        for _ in 0..2 {
+            let record = world.pass().await;
+            assert!(world.is_published());
+            assert_eq!(record.verdict, "partial", "{role}");
+            assert!(record.error.contains(role), "{}", record.error);
+            assert!(record.warnings.iter().any(|w| w.contains(role)), "{:?}", record.warnings);
+            assert_eq!(record.entries[plural], 0);
+            assert!(record.entries["users"] > 0);
+        }
+        // Granted while the program runs: the next pass reads all of it.
+        world.simulator.grant(&ALL);
+        let record = world.pass().await;
+        assert_eq!(record.verdict, "committed", "{role}: {}", record.error);
         world.assert_equal();
     }
 }

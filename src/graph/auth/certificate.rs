@@ -49,27 +49,27 @@ pub(super) enum Spelling {
 pub(super) enum Fault {
     #[error("{0}: {1}")]
     Unreadable(String, String),
-    #[error("{0} holds neither PEM nor PFX: export the certificate with its key as one of them")]
+    #[error("{0} holds neither PEM nor PFX; export the certificate with its key as one of them")]
     Unknown(String),
-    #[error("{0} holds no certificate: it needs a section BEGIN CERTIFICATE")]
+    #[error("{0} holds no certificate; it needs a section BEGIN CERTIFICATE")]
     NoCertificate(String),
     #[error(
-        "{0} holds no private key: put the key into it, or name its file as client_certificate.key; \
+        "{0} holds no private key; put the key into it, or name its file as client_certificate.key: \
          a .cer or .crt from the portal has none"
     )]
     NoKey(String),
-    #[error("the key in {0} is encrypted: name its password as client_certificate.password")]
+    #[error("the key in {0} is encrypted; name its password as client_certificate.password")]
     Locked(String),
-    #[error("the password of client_certificate.password does not open {0}")]
+    #[error("the password does not open {0}; correct client_certificate.password")]
     WrongPassword(String),
     #[error(
-        "the key in {0} is in an old format or not of RSA; convert it: openssl pkcs8 -topk8 -in OLD -out NEW"
+        "the key in {0} is in an old format or not of RSA; convert it (openssl pkcs8 -topk8 -in OLD -out NEW), or make an RSA key of 2048 bits"
     )]
     Format(String),
     #[error("the key in {0} cannot be used: {1}; Entra takes RSA keys of 2048 to 4096 bits")]
     Unusable(String, String),
     #[error(
-        "the key in {1} does not belong to the certificate in {0}: take both from the same request or export"
+        "the key in {1} does not belong to the certificate in {0}; take both from the same request or export"
     )]
     Mismatch(String, String),
     #[error("the certificate in {0} cannot be read: {1}")]

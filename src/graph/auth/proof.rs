@@ -165,14 +165,14 @@ fn check_time(certificate: &Certificate, now: SystemTime) -> Result<(), GraphErr
     let day = |moment| httpdate::fmt_http_date(moment);
     if now > certificate.until {
         return Err(secret_error(format!(
-            "the certificate {} has expired ({}): upload a new one to the app registration and configure it",
+            "the certificate {} has expired ({}); upload a new one to the app registration and configure it",
             certificate.thumbprint(),
             day(certificate.until)
         )));
     }
     if now < certificate.from {
         return Err(secret_error(format!(
-            "the certificate {} is valid from {} on only: check this machine's clock",
+            "the certificate {} is valid from {} on only; check this machine's clock",
             certificate.thumbprint(),
             day(certificate.from)
         )));

@@ -34,7 +34,7 @@ impl Refreshed {
     fn token(&self) -> Result<Secret, GraphError> {
         let read = SecretSource::File(self.path.clone()).read();
         let held = read.map_err(|error| {
-            secret_error(format!("{error}; nobody has signed in: run `entraldap authorize`"))
+            secret_error(format!("nobody has signed in ({error}); run `entraldap authorize`"))
         })?;
         let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         match &*unwritten {

@@ -22,6 +22,8 @@ pub struct Place {
     folder: TempDir,
     secret: String,
     listeners: usize,
+    /// More variables of the environment.
+    variables: Vec<(String, String)>,
 }
 
 impl Place {
@@ -31,6 +33,7 @@ impl Place {
             folder: TempDir::new().unwrap(),
             secret: simulator.options().client_secret.clone(),
             listeners: listeners.len(),
+            variables: Vec::new(),
         };
         let listeners: String = listeners
             .iter()
@@ -63,6 +66,16 @@ impl Place {
         self.folder.path().join("replica.redb")
     }
 
+    /// Sets a variable for all that is started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A file beside the configuration.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     fn config(&self) -> PathBuf {
         self.folder.path().join("entraldap.toml")
     }
@@ -70,6 +83,7 @@ impl Place {
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env("SIMULATED_SECRET", &self.secret).env_remove("RUST_LOG");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -163,6 +177,11 @@ impl Daemon {
             daemon.addresses.push(address.parse().unwrap());
         }
         daemon
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for a log line whose message begins like this.

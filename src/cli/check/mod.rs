@@ -1,31 +1,34 @@
-//! `entraldap check`: whether the configuration is right, and what it would run.
+//! `entraldap check`: whether the configuration is right, what it would run, and whether
+//! each tenant can be read, one step after another.
 
-use super::{Common, Exit, Failure};
+mod reads;
+mod step;
+mod walk;
+
+use super::{Common, Exit, Failure, start};
 use crate::config::settings::{AdminListen, ConnectionSettings, ListenerSettings};
 use crate::config::{self, Problem, Problems, Settings};
 use serde_json::{Value, json};
 use std::io::Write;
+use step::Step;
+use walk::{Walk, consent_url};
 
 /// Arguments of the verb.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Look at the file only; ask neither Entra nor Graph.
-    #[arg(long, required = true)]
+    /// Look at the files only; ask neither Entra nor Graph.
+    #[arg(long)]
     offline: bool,
+    /// One connection; not given: all of them.
+    #[arg(long, value_name = "NAME")]
+    connection: Option<String>,
 }
 
 impl Arguments {
     /// Checks the file; prints what it would run, or everything that is wrong with it.
     pub(super) fn run(&self, common: &Common, out: &mut impl Write) -> Result<Exit, Failure> {
         match config::load(&common.config) {
-            Ok(settings) if common.json => {
-                writeln!(out, "{:#}", summary_json(&settings))?;
-                Ok(Exit::Done)
-            }
-            Ok(settings) => {
-                summary(&settings, out)?;
-                Ok(Exit::Done)
-            }
+            Ok(settings) => self.check(&settings, common.json, out),
             Err(problems) if common.json => {
                 writeln!(out, "{:#}", json!({ "ok": false, "problems": list(&problems) }))?;
                 Ok(Exit::Usage)
@@ -35,8 +38,71 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// Walks the way to each tenant. The exit code is 1 where a step fails.
+    fn check(
+        &self,
+        settings: &Settings,
+        as_json: bool,
+        out: &mut impl Write,
+    ) -> Result<Exit, Failure> {
+        let wanted = |one: &&ConnectionSettings| {
+            self.connection.as_ref().is_none_or(|name| *name == one.name)
+        };
+        let connections: Vec<&ConnectionSettings> =
+            settings.connections.iter().filter(wanted).collect();
+        if connections.is_empty() {
+            let names: Vec<&str> = settings.connections.iter().map(|c| c.name.as_str()).collect();
+            let message = format!("there is no such connection; there is: {}", names.join(", "));
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        if !as_json {
+            summary(settings, out)?;
+        }
+        let mut walked = Vec::new();
+        for connection in connections {
+            if !as_json {
+                writeln!(out, "\n{}", connection_line(connection))?;
+            }
+            // Told at once: some steps take long where something is wrong.
+            let mut told = Ok(());
+            let mut tell = |step: &Step| {
+                if !as_json && told.is_ok() {
+                    told = step.tell(out).and_then(|()| out.flush());
+                }
+            };
+            let walk = start::block_on(async {
+                Ok(Walk::new(connection, self.offline, &mut tell).await.steps)
+            })?;
+            told?;
+            let consent = consent_url(connection);
+            if let (false, false, Some(url)) = (as_json, self.offline, &consent) {
+                writeln!(out, "  consent of an administrator: {url}")?;
+            }
+            walked.push((connection, walk, consent));
+        }
+        let failed = walked.iter().flat_map(|(_, steps, _)| steps).any(Step::failed);
+        if as_json {
+            let mut answer = summary_json(settings);
+            let steps = walked.iter().map(|(connection, steps, consent)| {
+                json!({
+                    "name": connection.name,
+                    "consent": consent,
+                    "steps": steps.iter().map(Step::as_json).collect::<Vec<_>>(),
+                })
+            });
+            if let Some(fields) = answer.as_object_mut() {
+                fields.insert("ok".to_owned(), (!failed).into());
+                fields.insert("checks".to_owned(), steps.collect());
+            }
+            writeln!(out, "{answer:#}")?;
+        }
+        Ok(if failed { Exit::No } else { Exit::Done })
+    }
+}
+
 fn summary(settings: &Settings, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(out, "OK")?;
+    writeln!(out, "configuration OK")?;
     writeln!(out, "replica     {}", settings.replica.path.display())?;
     writeln!(out, "admin       {}", admin(&settings.admin.listen))?;
     for listener in &settings.ldap.listeners {
@@ -129,7 +195,7 @@ mod tests {
         let config = folder.path().join("entraldap.toml");
         std::fs::write(&config, text.replace("SECRET", &secret.display().to_string())).unwrap();
         let mut out = Vec::new();
-        let ended = Arguments { offline: true }.run(&Common { config, json }, &mut out);
+        let ended = Arguments { offline: true, connection: None }.run(&Common { config, json }, &mut out);
         (ended, String::from_utf8(out).unwrap())
     }
 
@@ -142,7 +208,7 @@ mod tests {
     fn good_file_is_summarised_with_its_warnings() {
         let (ended, out) = check(GOOD, false);
         assert_eq!(ended, Ok(Exit::Done));
-        assert!(out.starts_with("OK\nreplica     /var/lib/entraldap/replica.redb\n"), "{out}");
+        assert!(out.starts_with("configuration OK\nreplica     /var/lib/entraldap/replica.redb\n"), "{out}");
         assert!(out.contains("listener    ldap://127.0.0.1:389\n"), "{out}");
         assert!(
             out.contains("contoso: tenant contoso.com from https://graph.microsoft.com/"),
