@@ -33,6 +33,10 @@ impl World {
             ("tls.key", "-----BEGIN PRIVATE KEY-----\n"),
             ("clients-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
             ("proxy-ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+            ("app.pem", "-----BEGIN CERTIFICATE-----\n"),
+            ("app.key", "-----BEGIN PRIVATE KEY-----\n"),
+            ("app.password", "geheim\n"),
+            ("token", "a.b.c\n"),
         ] {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
@@ -137,6 +141,31 @@ fn examples_in_the_example_load_too() {
     assert_eq!(settings.ldap.anonymous.unwrap().name, "addressbook");
     assert!(settings.connections[0].graph.proxy.is_some());
     assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+}
+
+/// `## key = value`: what stands instead of another key.
+#[test]
+fn every_way_to_prove_the_application_in_the_example_loads() {
+    let world = World::new();
+    let example = example();
+    let secret = example.lines().find(|line| line.starts_with("client_secret = ")).unwrap();
+    let mut kinds = Vec::new();
+    for line in example.lines().filter_map(|line| line.strip_prefix("## ")) {
+        let key = line.split(" = ").next().unwrap();
+        let keys = ["client_certificate", "federated_token", "managed_identity", "delegated"];
+        if !keys.contains(&key) {
+            continue;
+        }
+        let token = world.folder.path().join("token").display().to_string();
+        let line = line
+            .replace("/var/run/secrets/azure/tokens/azure-identity-token", &token)
+            .replace("/var/lib/entraldap/contoso.token", &token);
+        let settings = world.parse(&example.replace(secret, &line)).unwrap();
+        assert_eq!(settings.connections[0].credential.key(), key);
+        assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+        kinds.push(key.to_owned());
+    }
+    assert_eq!(kinds.len(), 6);
 }
 
 #[test]

@@ -18,7 +18,8 @@ const INTERVAL: u64 = 5;
 /// Documented, should an answer not say it.
 const LIFE: u64 = 900;
 /// What is read in the name of a person (graph.md 2), besides the contacts.
-const PERMISSIONS: [&str; 3] = ["User.Read.All", "GroupMember.Read.All", "Domain.Read.All"];
+const PERMISSIONS: [&str; 4] =
+    ["User.Read", "User.Read.All", "GroupMember.Read.All", "Domain.Read.All"];
 const CONTACTS: &str = "OrgContact.Read.All";
 
 /// A code for a person to enter.

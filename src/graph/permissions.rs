@@ -84,8 +84,9 @@ impl Need {
     /// Whether a token may read it; `None` where the token does not say what it may.
     pub fn is_met(&self, token: &TokenInfo) -> Option<bool> {
         let held = token.permissions.as_ref()?;
-        // In the name of a person, the name of the tenant takes no more than a sign-in.
-        if self.part == Part::Organization && token.person.is_some() {
+        // In the name of a person, the name of the tenant takes less.
+        let person = token.person.is_some() && self.part == Part::Organization;
+        if person && held.iter().any(|one| one == "User.Read" || one == "User.Read.All") {
             return Some(true);
         }
         Some(held.iter().any(|one| one == self.least || self.others.contains(&one.as_str())))
@@ -128,7 +129,8 @@ mod tests {
         assert_eq!(met(&token(&["Group.Read.All"], None)), [Part::Groups]);
         assert_eq!(met(&token(&["Directory.Read.All"], None)).len(), 5);
         assert_eq!(met(&token(&["Member.Read.Hidden"], None)), [Part::HiddenMembers]);
-        assert_eq!(met(&token(&["openid"], Some("ada"))), [Part::Organization]);
+        assert_eq!(met(&token(&["User.Read"], Some("ada"))), [Part::Organization]);
+        assert_eq!(met(&token(&["User.Read"], None)), []);
         let unread = TokenInfo { permissions: None, ..token(&[], None) };
         assert_eq!(NEEDS[0].is_met(&unread), None);
     }

@@ -186,6 +186,8 @@ pub(super) struct Desk {
     /// How the loss of the present generation is reported, when not by the knobs.
     pub(super) loss: Mutex<Option<StateLoss>>,
     tokens: Mutex<HashMap<String, u64>>,
+    /// All tokens given out, the latest ones.
+    given: Mutex<VecDeque<String>>,
     skew: AtomicU64,
     counter: AtomicU64,
     /// The tenant's version at recent delta requests, oldest first.
@@ -215,6 +217,7 @@ impl Desk {
             generation: AtomicU64::new(0),
             loss: Mutex::default(),
             tokens: Mutex::default(),
+            given: Mutex::default(),
             skew: AtomicU64::new(0),
             counter: AtomicU64::new(0),
             versions: Mutex::default(),
@@ -252,6 +255,11 @@ impl Desk {
 
     pub(super) fn remember_token(&self, token: String, expiry: u64) {
         let now = self.now();
+        let mut given = lock(&self.given);
+        if given.len() >= Journal::KEPT {
+            given.pop_front();
+        }
+        given.push_back(token.clone());
         let mut tokens = lock(&self.tokens);
         tokens.retain(|_, expiry| expiry.saturating_add(3600) > now);
         tokens.insert(token, expiry);
@@ -263,7 +271,7 @@ impl Desk {
     }
 
     pub(super) fn tokens(&self) -> Vec<String> {
-        lock(&self.tokens).keys().cloned().collect()
+        lock(&self.given).iter().cloned().collect()
     }
 
     pub(super) fn revoke_tokens(&self) {

@@ -176,7 +176,7 @@ impl Simulator {
         lock(&self.desk.sign_ins).tokens()
     }
 
-    /// The access tokens given out that have not been revoked.
+    /// The access tokens given out, those that were revoked too.
     pub fn access_tokens(&self) -> Vec<String> {
         self.desk.tokens()
     }

@@ -260,7 +260,7 @@ fn permissions(token: &TokenInfo, settings: &ConnectionSettings) -> Step {
         let needed = |part: Part| settings.sync.requires(kind_of(part));
         let fatal = missing.iter().any(|need| needed(need.part));
         let outcome = if fatal { Outcome::Failed } else { Outcome::Warning };
-        return step.but(outcome, without.join("; "), grant(token, settings, &names));
+        return step.but(outcome, without.join("; "), grant(settings, &names));
     }
     let needless = needless(token);
     if needless.is_empty() {
@@ -283,9 +283,9 @@ fn kind_of(part: Part) -> Option<crate::directory::kind::Kind> {
     }
 }
 
-fn grant(token: &TokenInfo, settings: &ConnectionSettings, names: &[&str]) -> String {
+fn grant(settings: &ConnectionSettings, names: &[&str]) -> String {
     let names = names.join(" and ");
-    if token.person.is_some() {
+    if settings.credential.is_delegated() {
         return format!(
             "App registrations > API permissions: add the delegated permissions {names} of Microsoft Graph, grant \
              consent, and run `entraldap authorize`"

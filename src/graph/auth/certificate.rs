@@ -72,7 +72,9 @@ pub(super) enum Fault {
         "the key in {1} does not belong to the certificate in {0}; take both from the same request or export"
     )]
     Mismatch(String, String),
-    #[error("the certificate in {0} cannot be read: {1}")]
+    #[error("{0} is encrypted in a way that is not read; export it anew with AES-256 and SHA-256")]
+    Encryption(String),
+    #[error("the certificate in {0} cannot be read: {1}; export it anew")]
     Malformed(String, String),
     #[error("client_certificate.password: {0}")]
     Password(String),
@@ -83,22 +85,28 @@ impl Certificate {
     pub(super) fn read(source: &CertificateSource) -> Result<Certificate, Fault> {
         let name = source.file.display().to_string();
         let octets = contents(&source.file)?;
+        let octets = without_mark(&octets);
         let password = source.password.as_ref().map(|password| password.read()).transpose();
         let password = password.map_err(|error| Fault::Password(error.to_string()))?;
         let password = password.as_ref().map(Secret::reveal);
-        if !is_pem(&octets) {
-            let (certificates, key) = pfx::open(&octets, password, &name)?;
+        if !is_pem(octets) {
+            let (certificates, key) = pfx::open(octets, password, &name)?;
             return Certificate::fit(&certificates, &key, &name, &name);
         }
-        let sections = sections(&octets, &name)?;
+        if source.key.is_none() {
+            check_format(octets, &name)?;
+        }
+        let sections = sections(octets, &name)?;
         let certificates: Vec<Vec<u8>> = of_kind(&sections, SectionKind::Certificate);
         let (key_name, key) = match &source.key {
-            None => (name.clone(), private_key(&octets, &sections, password, &name)?),
+            None => (name.clone(), private_key(octets, &sections, password, &name)?),
             Some(path) => {
                 let key_name = path.display().to_string();
                 let octets = contents(path)?;
-                let sections = self::sections(&octets, &key_name)?;
-                let key = private_key(&octets, &sections, password, &key_name)?;
+                let octets = without_mark(&octets);
+                check_format(octets, &key_name)?;
+                let sections = self::sections(octets, &key_name)?;
+                let key = private_key(octets, &sections, password, &key_name)?;
                 (key_name, key)
             }
         };
@@ -121,6 +129,7 @@ impl Certificate {
             Key::Pkcs1(der) => RsaKeyPair::from_der(der),
         };
         let pair = pair.map_err(|rejected| unusable(&rejected.to_string()))?;
+        let mut fitting: Option<(&Vec<u8>, SystemTime, SystemTime)> = None;
         for der in certificates {
             let (_, parsed) = X509Certificate::from_der(der)
                 .map_err(|error| Fault::Malformed(name.to_owned(), error.to_string()))?;
@@ -131,15 +140,21 @@ impl Certificate {
                 UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
             };
             let validity = parsed.validity();
-            return Ok(Certificate {
-                sha256: digest(&SHA256, der).as_ref().to_vec(),
-                sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec(),
-                from: moment(validity.not_before.timestamp()),
-                until: moment(validity.not_after.timestamp()),
-                key: pair,
-            });
+            let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+            // A certificate may have been renewed with the same key.
+            if fitting.is_none_or(|(.., other)| other < moment(until)) {
+                fitting = Some((der, moment(from), moment(until)));
+            }
         }
-        Err(Fault::Mismatch(name.to_owned(), key_name.to_owned()))
+        let mismatch = || Fault::Mismatch(name.to_owned(), key_name.to_owned());
+        let (der, from, until) = fitting.ok_or_else(mismatch)?;
+        Ok(Certificate {
+            sha256: digest(&SHA256, der).as_ref().to_vec(),
+            sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec(),
+            from,
+            until,
+            key: pair,
+        })
     }
 
     /// The thumbprint as the portal shows it.
@@ -199,6 +214,19 @@ fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
     fs::read(path).map(Zeroizing::new).map_err(|error| fault(error.to_string()))
 }
 
+/// Editors of Windows put a mark before the text.
+fn without_mark(octets: &[u8]) -> &[u8] {
+    octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets)
+}
+
+/// The encryption of OpenSSL before PKCS #8, by MD5.
+fn check_format(octets: &[u8], name: &str) -> Result<(), Fault> {
+    match memchr::memmem::find(octets, b"Proc-Type: 4,ENCRYPTED") {
+        Some(_) => Err(Fault::Format(name.to_owned())),
+        None => Ok(()),
+    }
+}
+
 fn is_pem(octets: &[u8]) -> bool {
     memchr::memmem::find(octets, b"-----BEGIN ").is_some()
 }
@@ -231,10 +259,6 @@ fn private_key(
         let password = password.ok_or_else(|| Fault::Locked(name.to_owned()))?;
         return decrypted(octets, password, name);
     }
-    // The encryption of OpenSSL before PKCS #8, by MD5.
-    if has("Proc-Type: 4,ENCRYPTED") {
-        return Err(Fault::Format(name.to_owned()));
-    }
     let key = sections.iter().find_map(|(kind, der)| match kind {
         SectionKind::PrivateKey => Some(Key::Pkcs8(der.clone())),
         SectionKind::RsaPrivateKey => Some(Key::Pkcs1(der.clone())),
@@ -250,18 +274,19 @@ fn private_key(
 /// RFC 5958 3: EncryptedPrivateKeyInfo.
 fn decrypted(octets: &[u8], password: &str, name: &str) -> Result<Key, Fault> {
     const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
-    let malformed = |why: &str| Fault::Malformed(name.to_owned(), why.to_owned());
+    // Encryption by PBES1 is not even read.
+    let old = || Fault::Format(name.to_owned());
     let text = String::from_utf8_lossy(octets);
     let body = text.split(BEGIN).nth(1).and_then(|rest| rest.split("-----END").next());
     let body: Zeroizing<String> = Zeroizing::new(body.unwrap_or("").split_whitespace().collect());
-    let der = BASE64_STANDARD.decode(body.as_bytes()).map_err(|_| malformed("it is no base64"))?;
-    let sealed = EncryptedPrivateKeyInfoRef::from_der(&der)
-        .map_err(|error| malformed(&error.to_string()))?;
+    let der = BASE64_STANDARD.decode(body.as_bytes()).map_err(|_| old())?;
+    let sealed = EncryptedPrivateKeyInfoRef::from_der(&der).map_err(|_| old())?;
     // A wrong password shows as a padding or a structure that is none.
     let open = sealed.decrypt(password).map_err(|error| match error {
-        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }) => {
-            Fault::Format(name.to_owned())
-        }
+        pkcs8::Error::EncryptedPrivateKey(
+            pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }
+            | pkcs8::pkcs5::Error::NoPbes1CryptSupport,
+        ) => old(),
         _ => Fault::WrongPassword(name.to_owned()),
     })?;
     Ok(Key::Pkcs8(Zeroizing::new(open.as_bytes().to_vec())))

@@ -26,6 +26,9 @@ pub(super) fn open(
         }
         // A bare certificate in DER is a SEQUENCE, too.
         (Error::DerError(_) | Error::InvalidVersion, _) => Fault::Unknown(name.to_owned()),
+        (Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm, _) => {
+            Fault::Encryption(name.to_owned())
+        }
         (error, _) => Fault::Malformed(name.to_owned(), error.to_string()),
     })?;
     let mut certificates = Vec::new();

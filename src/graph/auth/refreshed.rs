@@ -4,11 +4,13 @@
 use super::proof::secret_error;
 use super::{CredentialInfo, Held};
 use crate::config::Secret;
+use crate::config::secret::SecretError;
 use crate::config::settings::SecretSource;
 use crate::graph::client::Client;
 use crate::graph::error::GraphError;
+use std::io::ErrorKind::PermissionDenied;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,6 +36,11 @@ impl Refreshed {
     fn token(&self) -> Result<Secret, GraphError> {
         let read = SecretSource::File(self.path.clone()).read();
         let held = read.map_err(|error| {
+            if matches!(&error, SecretError::Unreadable { error, .. } if error.kind() == PermissionDenied) {
+                return secret_error(format!(
+                    "{error}; give the file to the user that entraldap runs as (chown), or run `entraldap authorize` as that user"
+                ));
+            }
             secret_error(format!("nobody has signed in ({error}); run `entraldap authorize`"))
         })?;
         let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,6 +58,16 @@ impl Refreshed {
             return;
         }
         let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have signed in anew while this one was asked for.
+        let held = SecretSource::File(self.path.clone()).read().ok();
+        let known = match &*unwritten {
+            Some((held, _)) => held,
+            None => old,
+        };
+        if held.is_some_and(|held| held != *known) {
+            *unwritten = None;
+            return;
+        }
         match write(&self.path, new) {
             Ok(()) => *unwritten = None,
             Err(error) => {
@@ -95,7 +112,8 @@ impl Client {
 }
 
 /// Writes a refresh token so that nobody else can read it, and the old one stays until the
-/// new one is whole.
+/// new one is whole. Where root does, the file becomes that of the folder's owner, whom the
+/// daemon most likely runs as.
 pub(in crate::graph) fn write(path: &Path, token: &Secret) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -110,6 +128,12 @@ pub(in crate::graph) fn write(path: &Path, token: &Secret) -> std::io::Result<()
     file.write_all(token.reveal().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let owner = std::fs::metadata(folder.unwrap_or(Path::new(".")))?;
+    if owner.uid() != file.metadata()?.uid() {
+        // Only root may; whoever else writes here reads here.
+        let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
+    }
     std::fs::rename(&beside, path)
 }
 
@@ -130,6 +154,18 @@ mod tests {
         person.keep(&Secret::new("one"), &Secret::new("two"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
         assert_eq!(person.token().unwrap().reveal(), "two");
+    }
+
+    #[test]
+    fn a_sign_in_meanwhile_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "one\n").unwrap();
+        let person = Refreshed::new(path.clone());
+        let asked_with = person.token().unwrap();
+        write(&path, &Secret::new("signed in anew")).unwrap();
+        person.keep(&asked_with, &Secret::new("two"));
+        assert_eq!(person.token().unwrap().reveal(), "signed in anew");
     }
 
     #[test]

@@ -67,6 +67,7 @@ fn certificates_are_read_in_every_format() {
     let plain = Certificate::read(&source("app.pem", Some("app.key"), None)).unwrap();
     for (file, key, password) in [
         ("both.pem", None, None),
+        ("mark.pem", None, None),
         ("chain.pem", Some("app.key"), None),
         ("app.pem", Some("app-pkcs1.key"), None),
         ("app.pem", Some("app-encrypted.key"), Some("hush")),
@@ -91,6 +92,9 @@ fn what_is_wrong_with_a_certificate_is_told_with_file_and_remedy() {
     assert_eq!(locked, Fault::Locked(name("app-encrypted.key")));
     let wrong = fault("app.pem", Some("app-encrypted.key"), Some("other"));
     assert_eq!(wrong, Fault::WrongPassword(name("app-encrypted.key")));
+    for old in ["app-old.key", "app-pbes1.key", "app-md5.key"] {
+        assert_eq!(fault("app.pem", Some(old), Some("hush")), Fault::Format(name(old)), "{old}");
+    }
     let mismatch = fault("app.pem", Some("other.key"), None);
     assert_eq!(mismatch, Fault::Mismatch(name("app.pem"), name("other.key")));
     assert_eq!(fault("app.pfx", None, None), Fault::Locked(name("app.pfx")));
