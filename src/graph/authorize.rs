@@ -5,8 +5,10 @@ use super::Graph;
 use super::auth::{Issued, OPERATION, TokenInfo, write_refresh_token};
 use super::client::{Call, Failed};
 use super::error::{ErrorKind, GraphError, Retry};
+use super::transport::{self, FORM};
 use super::verdict::Purpose;
 use crate::config::Secret;
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -125,7 +127,8 @@ impl Graph {
         let hidden = [secret];
         let call =
             Call { operation: OPERATION, purpose: Purpose::Token, attempt: 1, secrets: &hidden };
-        let request = self.client.transport.authority.post(tokens.url.clone()).form(&form);
+        let request = self.client.transport.authority.post(tokens.url.clone());
+        let request = request.header(CONTENT_TYPE, FORM).body(transport::form(form.into_iter()));
         let asked = Instant::now();
         let answer = self.client.send(&call, request).await.map_err(Failed::into_error)?;
         let garbled = |text: &str| Failed::garbled(&call, &answer, text).into_error();

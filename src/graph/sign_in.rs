@@ -8,7 +8,7 @@ use super::Graph;
 use super::client::client_request_id;
 use super::error::{ErrorKind, GraphError, Retry};
 use super::retry::LATER;
-use super::transport::{Answer, exchange};
+use super::transport::{self, Answer, FORM, exchange};
 use super::verdict::{Purpose, Refusal, judge};
 use crate::config::Secret;
 use crate::config::settings::{ConnectionSettings, SignInProof};
@@ -21,8 +21,6 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use url::Url;
-use url::form_urlencoded::Serializer;
-use zeroize::Zeroizing;
 
 /// What such a request is called in errors.
 pub(super) const OPERATION: &str = "sign-in";
@@ -114,10 +112,7 @@ impl Graph {
     /// One attempt. The text says why there is no answer.
     async fn send(&self, form: Bytes, id: &str, deadline: Instant) -> Result<Answer, String> {
         let request = self.client.transport.authority.post(self.client.counter.url.clone());
-        let request = request
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header("client-request-id", id)
-            .body(form);
+        let request = request.header(CONTENT_TYPE, FORM).header("client-request-id", id).body(form);
         let answer = match timeout_at(deadline, exchange(request)).await {
             Ok(answer) => answer?,
             Err(_) => return Err("no answer in time".to_owned()),
@@ -127,7 +122,7 @@ impl Graph {
     }
 }
 
-/// The body of the request; wiped from memory when the last clone goes.
+/// The body of the request.
 fn form(counter: &Counter, asked: &SignIn<'_>, proof: &[(&'static str, Secret)]) -> Bytes {
     let client_id = asked.client_id.unwrap_or(&counter.client_id);
     let fields = [
@@ -137,12 +132,9 @@ fn form(counter: &Counter, asked: &SignIn<'_>, proof: &[(&'static str, Secret)])
         ("password", asked.password),
         ("scope", asked.scope),
     ];
-    let all = || fields.into_iter().chain(proof.iter().map(|(key, value)| (*key, value.reveal())));
-    // A text that grows leaves copies behind; three octets are the most that one can become.
-    let room = all().map(|(key, value)| key.len() + 3 * value.len() + 2).sum();
-    let mut form = Zeroizing::new(String::with_capacity(room));
-    Serializer::new(&mut *form).extend_pairs(all());
-    Bytes::from_owner(form)
+    transport::form(
+        fields.into_iter().chain(proof.iter().map(|(key, value)| (*key, value.reveal()))),
+    )
 }
 
 fn failure(kind: ErrorKind, text: &str, retry: Retry) -> GraphError {

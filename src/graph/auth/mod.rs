@@ -20,10 +20,12 @@ pub(super) use refreshed::{Refreshed, write as write_refresh_token};
 
 use super::client::{Call, Client, Failed};
 use super::error::GraphError;
+use super::transport::{FORM, form as form_body};
 use super::verdict::Purpose;
 use crate::config::Secret;
 use crate::config::settings::{ConnectionSettings, Credential, ManagedIdentity};
 use proof::Proofs;
+use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -245,7 +247,9 @@ impl Client {
             let form = form(attempt).map_err(Failed::last)?;
             let fields: Vec<(&str, &str)> =
                 form.iter().map(|(name, value)| (*name, value.reveal())).collect();
-            let request = self.transport.authority.post(self.tokens.url.clone()).form(&fields);
+            let request = self.transport.authority.post(self.tokens.url.clone());
+            let body = form_body(fields.iter().copied());
+            let request = request.header(CONTENT_TYPE, FORM).body(body);
             let secrets: Vec<&str> =
                 fields.get(hidden..).unwrap_or_default().iter().map(|(_, value)| *value).collect();
             let call =
