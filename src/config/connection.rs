@@ -61,8 +61,9 @@ fn one(
     let read_local = |table: &Table<'_>| local::read(table, base.as_ref(), &tree);
     let local = table.section_if_present("local", read_local).flatten();
     let whose = (name.as_deref(), client_id.as_deref());
+    let cloud = graph.as_ref().map(|graph| &graph.endpoint);
     let read_user_binds =
-        |table: &Table<'_>| user_binds::read(table, environment, whose, &mut seen.wishes);
+        |table: &Table<'_>| user_binds::read(table, environment, whose, cloud, &mut seen.wishes);
     let user_binds = table.section_if_present("user_binds", read_user_binds).flatten();
 
     if let Some(name) = &name {

@@ -21,6 +21,9 @@ const ARC: &str = "http://127.0.0.1:40342/metadata/identity/oauth2/token";
 /// Where that agent puts the file that proves that the asker may read it.
 const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
 
+/// Where that agent lies, and its data.
+const ARC_SIGNS: [&str; 2] = ["/opt/azcmagent/bin/himds", "/var/opt/azcmagent"];
+
 /// How the application proves itself. Files are read at each use, so that what was renewed
 /// is picked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,8 +225,8 @@ fn managed(table: &Table<'_>, environment: &Environment) -> Option<ManagedIdenti
             Host::AppService
         }
         Host::Auto if endpoint.is_some() && variable("IMDS_ENDPOINT").is_some() => Host::Arc,
-        // The variables are those of sessions; a service has the agent's folder only.
-        Host::Auto if Path::new(ARC_KEYS).is_dir() => Host::Arc,
+        // The variables are those of sessions; for a service only the agent itself is there.
+        Host::Auto if ARC_SIGNS.iter().any(|path| Path::new(path).exists()) => Host::Arc,
         Host::Auto => Host::Imds,
         host => host,
     };

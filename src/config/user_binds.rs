@@ -9,6 +9,7 @@ use super::{Environment, SecretSource, source};
 use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeValue;
+use url::Url;
 
 /// The password is wrong, or there is no such user (graph.md 1.8).
 const WRONG: [u32; 6] = [50126, 50034, 50056, 50064, 50020, 51004];
@@ -85,9 +86,14 @@ pub(super) fn read(
     table: &Table<'_>,
     environment: &Environment,
     (connection, own_client): (Option<&str>, Option<&str>),
+    cloud: Option<&Url>,
     wishes: &mut Vec<Wish>,
 ) -> Option<UserBindSettings> {
-    let default = UserBindSettings::default();
+    let mut default = UserBindSettings::default();
+    // There Entra locks a user out after three.
+    if cloud.and_then(Url::host_str).is_some_and(|host| host.ends_with(".us")) {
+        default.failures = 2;
+    }
     let enabled = table.or("enabled", false, |value| value.boolean());
     if let Some(profile) = table.optional("profile", |value| value.string()) {
         let place = table.place("profile");
@@ -105,6 +111,10 @@ pub(super) fn read(
     } else if is_other && !public && !table.has("client_secret") {
         let remedy = "write the secret of this client_id, or public_client = true";
         table.missing("client_secret", remedy);
+    }
+    if enabled && client_id.is_none() && own_client.is_none_or(str::is_empty) {
+        let remedy = "name an app registration for it; a managed identity checks no passwords";
+        table.missing("client_id", remedy);
     }
     let proof = match (secret, public) {
         (Some(secret), _) => SignInProof::Secret(secret),

@@ -80,8 +80,12 @@ pub(super) fn meaning(error: &GraphError) -> Meaning {
         80001 | 80002 | 80005 | 80007 | 80013 | 80014 => Meaning::Unavailable,
         // The service itself; 50196: it is asked too often.
         50000 | 50033 | 50196 | 90006 | 90024 | 90033 | 90055 | 90090 => Meaning::Unavailable,
-        // Entra answers 401 to applications only (graph.md 1.9).
+        // Entra answers 401 to applications only (graph.md 1.9), and says in the word of RFC
+        // 6749 5.2 whether it is the grant, which is the password, or the request.
         _ if error.status == Some(401) => Meaning::Unavailable,
-        _ => unknown,
+        _ => match error.word.as_deref() {
+            Some("invalid_grant" | "interaction_required") => unknown,
+            _ => Meaning::Unavailable,
+        },
     }
 }

@@ -8,9 +8,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A wrong password that comes again so soon is wrong without Entra: a program with an old
-/// one asks again and again.
-const STILL_WRONG: Duration = Duration::from_secs(120);
+/// A wrong password that comes again so soon is wrong without Entra, as long as nothing is
+/// known to have changed: a program with an old one asks again and again. Entra counts its
+/// last three wrong ones once, Active Directory behind a pass-through agent counts all.
+const STILL_WRONG: Duration = Duration::from_secs(1800);
 /// A network that a user has been right in so lately is the user's.
 const TRUSTED: Duration = Duration::from_secs(86_400);
 /// Of each user: how many wrong passwords are told from new ones, and how many networks.
@@ -64,6 +65,8 @@ struct Record {
     right: Option<(Seal, Instant)>,
     wrongs: VecDeque<Wrong>,
     tally: Tally,
+    /// Wherever they came from.
+    all: Tally,
     places: Vec<Place>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -134,9 +137,11 @@ impl Book {
             // Guesses elsewhere do not keep the user out at home.
             Some(place) => place.tally.pauses(now),
             None => record.tally.pauses(now),
-        };
+        } || record.all.pauses(now);
         let same = |wrong: &&Wrong| wrong.seal.is(seal);
-        let still = |wrong: &Wrong| now.saturating_duration_since(wrong.asked) < STILL_WRONG;
+        let still = |wrong: &Wrong| {
+            now.saturating_duration_since(wrong.asked) < STILL_WRONG.max(limits.pause)
+        };
         if record.wrongs.iter().find(same).is_some_and(still) {
             return Some(Answer::Wrong);
         }
@@ -226,7 +231,7 @@ impl Record {
         self.version = version;
         self.right = None;
         self.wrongs.clear();
-        self.tally = Tally::default();
+        (self.tally, self.all) = (Tally::default(), Tally::default());
         self.places.iter_mut().for_each(|place| place.tally = Tally::default());
     }
 
@@ -244,6 +249,7 @@ impl Record {
             forgiven += 1;
         }
         self.tally.failures = self.tally.failures.saturating_sub(forgiven);
+        self.all.failures = self.all.failures.saturating_sub(forgiven);
         self.places.retain(|place| place.network != network);
         if self.places.len() >= PLACES {
             let oldest = self.places.iter().enumerate().min_by_key(|(_, place)| place.right);
@@ -257,20 +263,22 @@ impl Record {
     fn wrong(&mut self, seal: &Seal, network: IpAddr, limits: &Limits, now: Instant) -> bool {
         self.right = self.right.take().filter(|(right, _)| !right.is(seal));
         if let Some(known) = self.wrongs.iter_mut().find(|wrong| wrong.seal.is(seal)) {
-            // Entra does not count it again, either.
-            known.asked = now;
-            return false;
+            (known.asked, known.counted) = (now, true);
+        } else {
+            if self.wrongs.len() >= WRONGS {
+                self.wrongs.pop_front();
+            }
+            self.wrongs.push_back(Wrong { seal: *seal, network, asked: now, counted: true });
         }
-        if self.wrongs.len() >= WRONGS {
-            self.wrongs.pop_front();
-        }
-        self.wrongs.push_back(Wrong { seal: *seal, network, asked: now, counted: true });
         let at_home = |place: &&mut Place| {
             place.network == network && now.saturating_duration_since(place.right) < TRUSTED
         };
         let here = self.places.iter_mut().find(at_home);
         let here = here.is_some_and(|place| place.tally.count(limits, now));
-        self.tally.count(limits, now) || here
+        // Slips at home and guesses elsewhere add up, for Entra.
+        let most = Limits { failures: limits.failures + limits.failures / 2, ..*limits };
+        let all = self.all.count(&most, now);
+        self.tally.count(limits, now) || here || all
     }
 }
 

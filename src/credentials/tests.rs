@@ -11,6 +11,7 @@ fn refusal(code: &str, interaction: bool) -> GraphError {
         operation: "sign-in".into(),
         status: Some(400),
         code: Some(code.into()),
+        word: Some("invalid_grant".into()),
         message: "".into(),
         interaction,
         request_id: None,

@@ -3,6 +3,8 @@
 //!
 //! Nothing decides by this table; it is for people.
 
+use super::error::Access;
+
 /// A code, explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Meaning {
@@ -15,6 +17,26 @@ pub(super) fn meaning(code: &str) -> Option<Meaning> {
     let code = code.strip_prefix("AADSTS").unwrap_or(code);
     let row = TABLE.iter().find(|(codes, ..)| codes.split(' ').any(|known| known == code));
     row.map(|(_, cause, remedy)| Meaning { cause, remedy })
+}
+
+/// The same by what the application proves itself with: what is one user's trouble, or one
+/// certificate's, may be another's.
+pub(super) fn meaning_for(code: &str, access: Access) -> Option<Meaning> {
+    let found = meaning(code)?;
+    let remedy = match (access, code.strip_prefix("AADSTS").unwrap_or(code)) {
+        (Access::Person, "50126" | "50034" | "50053" | "50055" | "50144" | "50057" | "50020") => {
+            "it concerns the person who signed in: mend that account, or run `entraldap authorize` as another person"
+        }
+        (Access::Person, "50076" | "50079" | "50074" | "50072" | "50158" | "65001") => {
+            "run `entraldap authorize` and go through all that the page asks for"
+        }
+        (Access::Federated, "700024") => {
+            "look at what renews the file of federated_token: the token in it is out of date; or set this machine's clock"
+        }
+        (Access::Federated, "700027" | "50012" | "50013") => FEDERATION,
+        _ => found.remedy,
+    };
+    Some(Meaning { remedy, ..found })
 }
 
 const SECRETS: &str = "create a new one under App registrations > Certificates & secrets and configure its Value, which \
@@ -78,7 +100,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         "700021 700023 700026",
         "the assertion does not name this application and this token endpoint",
-        "check client_id, tenant and authority",
+        "check cloud (or authority), tenant and client_id",
     ),
     (
         "7000218",
@@ -92,7 +114,7 @@ const TABLE: &[(&str, &str, &str)] = &[
         "enable it: Enterprise applications > Properties > Enabled for users to sign-in",
     ),
     (
-        "70021 700211 700212 700213",
+        "50013 70021 700211 700212 700213",
         "no federated credential of the application fits the token",
         FEDERATION,
     ),

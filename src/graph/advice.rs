@@ -1,6 +1,7 @@
 //! What an administrator should do about a failure. Pure: no I/O, no clock.
 
-use super::aadsts;
+use super::aadsts::{self, Meaning};
+use super::auth::OPERATION;
 use super::error::{Access, ErrorKind, GraphError};
 use super::sign_in;
 
@@ -16,12 +17,15 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
             "give this machine an identity (portal: Identity > Status: On, or User assigned > Add) and check that \
              managed_identity names it"
         }
-        ErrorKind::Credential => return explained(error),
-        // Most messages say what to do, behind a semicolon.
-        ErrorKind::Secret if error.message.contains("; ") => return None,
-        ErrorKind::Secret => {
-            "make the file readable for the user entraldap runs as, or correct its path"
+        ErrorKind::Network | ErrorKind::Unavailable | ErrorKind::NotFound
+            if error.access == Access::Machine && &*error.operation == OPERATION =>
+        {
+            "the token service of this machine does not answer: check managed_identity.host, and that this machine is in \
+             Azure or runs Azure's agent"
         }
+        ErrorKind::Credential => return explained(error),
+        // The message says what to do, behind a semicolon.
+        ErrorKind::Secret => return None,
         ErrorKind::Unauthorized => {
             "check that authority and Graph endpoint belong to the same cloud and that this machine's clock is right"
         }
@@ -58,9 +62,15 @@ pub(super) fn advice(error: &GraphError) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// What the code means. A machine's own token service has words of its own.
+pub(super) fn meaning(error: &GraphError) -> Option<Meaning> {
+    let code = error.code.as_deref().filter(|_| error.access != Access::Machine)?;
+    aadsts::meaning_for(code, error.access)
+}
+
 /// What the code means, and what to do.
 fn explained(error: &GraphError) -> Option<String> {
-    let meaning = error.code.as_deref().and_then(aadsts::meaning)?;
+    let meaning = meaning(error)?;
     Some(format!("{}: {}", meaning.cause, meaning.remedy))
 }
 
@@ -86,13 +96,9 @@ fn user_sign_in(code: u32) -> Option<&'static str> {
 pub(super) fn remedy(error: &GraphError) -> Option<String> {
     match error.kind {
         ErrorKind::Credential if error.access != Access::Machine => {
-            let meaning = error.code.as_deref().and_then(aadsts::meaning);
-            meaning.map(|meaning| meaning.remedy.to_owned())
+            meaning(error).map(|meaning| meaning.remedy.to_owned())
         }
-        ErrorKind::Secret => {
-            let told = error.message.split_once("; ").map(|(_, remedy)| remedy.to_owned());
-            told.or_else(|| advice(error))
-        }
+        ErrorKind::Secret => error.message.split_once("; ").map(|(_, remedy)| remedy.to_owned()),
         _ => advice(error),
     }
 }
@@ -112,7 +118,7 @@ fn permission_of(operation: &str) -> Option<&'static str> {
 fn permission(operation: &str, access: Access) -> String {
     let name = permission_of(operation).unwrap_or("Directory.Read.All");
     match access {
-        Access::Application => format!(
+        Access::Application | Access::Federated => format!(
             "in the Entra portal, App registrations, API permissions: add the Microsoft Graph application permission \
              {name} (not the delegated one) and grant admin consent; a new grant can take some minutes to work"
         ),

@@ -10,6 +10,8 @@ use super::verdict::Purpose;
 use crate::config::Secret;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -37,9 +39,23 @@ pub struct DeviceCode {
     pub message: Option<String>,
     device_code: Held,
     #[serde(default)]
-    expires_in: Option<u64>,
+    expires_in: Option<Value>,
     #[serde(default)]
-    interval: Option<u64>,
+    interval: Option<Value>,
+}
+
+/// A number, or a text with one.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// Whether a file can be written there.
+fn try_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let chance = getrandom::u32().unwrap_or_else(|_| std::process::id());
+    let probe = folder.unwrap_or(Path::new(".")).join(format!(".entraldap-{chance:08x}"));
+    std::fs::File::create_new(&probe)?;
+    std::fs::remove_file(&probe)
 }
 
 /// Never printed.
@@ -55,7 +71,8 @@ impl<'de> Deserialize<'de> for Held {
 impl DeviceCode {
     /// How long the code can be entered.
     pub fn life(&self) -> Duration {
-        Duration::from_secs(self.expires_in.unwrap_or(LIFE).min(24 * 3600))
+        let told = self.expires_in.as_ref().and_then(number);
+        Duration::from_secs(told.unwrap_or(LIFE).min(24 * 3600))
     }
 }
 
@@ -69,6 +86,13 @@ impl Graph {
         if tokens.refreshed().is_none() {
             let message = "nobody signs in for this connection: it has no `delegated`";
             return Err(GraphError::new(ErrorKind::Settings, OPERATION, message, Retry::Never));
+        }
+        // Nobody should sign in for nothing.
+        if let Some(path) = tokens.refreshed().map(super::auth::Refreshed::path) {
+            try_folder(path).map_err(|error| {
+                let message = format!("{}: {error}; make the folder writable", path.display());
+                GraphError::new(ErrorKind::Secret, OPERATION, message, Retry::Never)
+            })?;
         }
         let root = &tokens.resource;
         let wanted = PERMISSIONS.into_iter().chain(contacts.then_some(CONTACTS));
@@ -94,24 +118,30 @@ impl Graph {
     /// The code was declined or not entered in time, or the file cannot be written.
     pub async fn finish_sign_in(&self, code: &DeviceCode) -> Result<TokenInfo, GraphError> {
         let end = Instant::now() + code.life();
-        let mut interval = Duration::from_secs(code.interval.unwrap_or(INTERVAL).clamp(1, 60));
+        let asked = code.interval.as_ref().and_then(number).unwrap_or(INTERVAL);
+        let mut interval = Duration::from_secs(asked.max(1));
         loop {
             sleep(interval).await;
             let error = match self.poll(code).await {
                 Ok(info) => return Ok(info),
                 Err(error) => error,
             };
-            match error.code.as_deref() {
-                Some("AADSTS70016" | "authorization_pending") => {}
+            let said = [error.word.as_deref(), error.code.as_deref()];
+            let says = |words: &[&str]| said.iter().flatten().any(|word| words.contains(word));
+            if says(&["slow_down"]) {
                 // RFC 8628 3.5: "the interval MUST be increased by 5 seconds".
-                Some("slow_down") => interval += Duration::from_secs(INTERVAL),
-                _ if error.kind.is_transient() => {
-                    tracing::debug!(%error, "asking whether somebody has signed in failed");
+                interval += Duration::from_secs(INTERVAL);
+            } else if !says(&["authorization_pending", "AADSTS70016"]) {
+                if !error.kind.is_transient() || error.kind == ErrorKind::Garbled {
+                    return Err(error);
                 }
-                _ => return Err(error),
+                // The same section asks for an exponential backoff where the connection fails.
+                tracing::debug!(%error, "asking whether somebody has signed in failed");
+                interval = (interval * 2).min(Duration::from_secs(60));
             }
             if Instant::now() >= end {
-                return Err(error);
+                let message = "the code was not entered in time; run `entraldap authorize` again";
+                return Err(GraphError::new(ErrorKind::Secret, OPERATION, message, Retry::Never));
             }
         }
     }
@@ -135,11 +165,15 @@ impl Graph {
         let issued: Issued =
             serde_json::from_slice(&answer.body).map_err(|_| garbled("no token"))?;
         let (info, refresh) = issued.read(asked);
-        let refresh = refresh.ok_or_else(|| garbled("an answer without refresh_token"))?;
+        let refresh = refresh.ok_or_else(|| {
+            garbled(
+                "an answer without refresh_token: the application must be allowed offline_access",
+            )
+        })?;
         let path = tokens.refreshed().map(super::auth::Refreshed::path);
         if let Some(path) = path {
             write_refresh_token(path, &refresh).map_err(|error| {
-                let message = format!("{}: {error}", path.display());
+                let message = format!("{}: {error}; make the folder writable", path.display());
                 GraphError::new(ErrorKind::Secret, OPERATION, message, Retry::Never)
             })?;
         }

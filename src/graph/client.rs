@@ -26,6 +26,9 @@ use url::Url;
 /// A 404 of a plain read is often a replica that lags; it is tried so often.
 const NOT_FOUND_ATTEMPTS: u32 = 3;
 
+/// One attempt only.
+pub(super) const NONE: Policy = Policy { attempts: 1, max_wait: Duration::ZERO };
+
 /// What the clones of a [`super::Graph`] share.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -100,6 +103,7 @@ impl Client {
             access: match &settings.credential {
                 Credential::Managed(_) => Access::Machine,
                 Credential::Delegated(_) => Access::Person,
+                Credential::Federated(_) => Access::Federated,
                 _ => Access::Application,
             },
         })
@@ -113,6 +117,11 @@ impl Client {
     /// How long to go on trying.
     pub(super) fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// By what sort of permissions Graph is read.
+    pub(super) fn access(&self) -> Access {
+        self.access
     }
 
     /// The numbers now.
@@ -142,6 +151,16 @@ impl Client {
     ) -> Result<(Bytes, T), GraphError> {
         let read = &read;
         self.persist(|attempt| self.get_once(fetch, attempt, read)).await
+    }
+
+    /// One attempt, for what is not worth waiting for.
+    pub(super) async fn get_now<T>(
+        &self,
+        fetch: &Fetch<'_>,
+        read: impl Fn(&Bytes) -> Result<T, String>,
+    ) -> Result<(Bytes, T), GraphError> {
+        let read = &read;
+        self.persist_as(&NONE, |attempt| self.get_once(fetch, attempt, read)).await
     }
 
     async fn get_once<T>(
@@ -218,7 +237,7 @@ impl Client {
         sent.map(|answer| Answer { client_request_id: id.clone(), ..answer }).map_err(
             |mut failed| {
                 failed.error.client_request_id = Some(id.into());
-                failed
+                failed.of(self.access)
             },
         )
     }
@@ -253,6 +272,19 @@ impl Client {
         F: Fn(u32) -> A,
         A: Future<Output = Result<T, Failed>>,
     {
+        self.persist_as(&self.policy, once).await
+    }
+
+    /// The same with another patience.
+    pub(super) async fn persist_as<T, F, A>(
+        &self,
+        policy: &Policy,
+        once: F,
+    ) -> Result<T, GraphError>
+    where
+        F: Fn(u32) -> A,
+        A: Future<Output = Result<T, Failed>>,
+    {
         let mut attempt = 1;
         loop {
             let failed = match once(attempt).await {
@@ -263,7 +295,7 @@ impl Client {
                 return Err(failed.error);
             }
             let jitter = getrandom::u32().unwrap_or(u32::MAX / 2);
-            match self.policy.decide(attempt, failed.told, jitter) {
+            match policy.decide(attempt, failed.told, jitter) {
                 Decision::Wait(wait) => self.pause(&failed, attempt, wait).await,
                 Decision::GiveUp(wait) => return Err(self.give_up(failed, wait)),
             }
@@ -300,6 +332,12 @@ impl Failed {
         Failed { error, told: None, passing: false }
     }
 
+    /// No answer in the time there was.
+    pub(super) fn silent(operation: &str) -> Self {
+        let retry = Retry::After(LATER);
+        Failed::passing(GraphError::new(ErrorKind::Network, operation, "no answer in time", retry))
+    }
+
     /// The error alone, where nothing is tried again.
     pub(super) fn into_error(self) -> GraphError {
         self.error
@@ -310,7 +348,7 @@ impl Failed {
         if answer.status.is_success() { Ok(answer) } else { Err(Failed::refused(call, answer)) }
     }
 
-    fn of(mut self, access: Access) -> Self {
+    pub(super) fn of(mut self, access: Access) -> Self {
         self.error.access = access;
         self
     }

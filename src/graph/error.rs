@@ -2,7 +2,7 @@
 //!
 //! No error holds a secret, a token, or the query of a link: texts from outside pass through `verdict::redact`.
 
-use super::{aadsts, advice};
+use super::advice;
 use std::fmt;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub struct GraphError {
     pub status: Option<u16>,
     /// Graph's error code, or `AADSTS...` from the token endpoint.
     pub code: Option<Box<str>>,
+    /// The word of RFC 6749 5.2 or RFC 8628 3.5 that the token endpoint gave beside it.
+    pub word: Option<Box<str>>,
     /// What was said, on one line, without secrets.
     pub message: Box<str>,
     /// Of a sign-in: whether Entra wants something of the person beside the password.
@@ -37,6 +39,8 @@ pub enum Access {
     /// Application permissions of an app registration.
     #[default]
     Application,
+    /// The same, proved by a token of another issuer.
+    Federated,
     /// Application permissions of a managed identity.
     Machine,
     /// Delegated permissions, and what the person who signed in may do.
@@ -109,6 +113,7 @@ impl GraphError {
             operation: operation.into(),
             status: None,
             code: None,
+            word: None,
             message: message.into(),
             interaction: false,
             request_id: None,
@@ -125,9 +130,8 @@ impl GraphError {
 
     /// What it means, for a person.
     pub fn cause(&self) -> &'static str {
-        let meaning = self.code.as_deref().and_then(aadsts::meaning);
-        match (self.kind, meaning) {
-            (ErrorKind::Credential, Some(meaning)) => meaning.cause,
+        match advice::meaning(self) {
+            Some(meaning) if self.kind == ErrorKind::Credential => meaning.cause,
             _ => self.kind.text(),
         }
     }

@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long before its end people are told.
 pub const AHEAD: Duration = Duration::from_secs(30 * 86_400);
 
+/// How long the question may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 #[derive(Deserialize)]
 struct Application {
     #[serde(default, rename = "passwordCredentials")]
@@ -57,7 +60,10 @@ impl Graph {
         let read = |body: &bytes::Bytes| {
             serde_json::from_slice::<Application>(body).map_err(|error| error.to_string())
         };
-        let application = match self.client.get(&fetch, read).await {
+        // Nothing depends on it: it is asked once.
+        let asked = tokio::time::timeout(PATIENCE, self.client.get_now(&fetch, read)).await;
+        let Ok(asked) = asked else { return Ok(None) };
+        let application = match asked {
             Ok((_, application)) => application,
             // An application of another tenant, or not told after all.
             Err(error)

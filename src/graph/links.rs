@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 /// The Graph roots of Microsoft's clouds (graph.md 1.1).
-const KNOWN: [&str; 4] = [
+pub(super) const KNOWN: [&str; 4] = [
     "graph.microsoft.com",
     "graph.microsoft.us",
     "dod-graph.microsoft.us",

@@ -86,6 +86,11 @@ impl Graph {
         self.client.tokens.credential()
     }
 
+    /// By what sort of permissions Graph is read.
+    pub fn access(&self) -> Access {
+        self.client.access()
+    }
+
     /// What was sent so far, over all clones. Only ever grows; see [`Counters::since`].
     pub fn requests(&self) -> Counters {
         self.client.counters()

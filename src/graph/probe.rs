@@ -2,7 +2,7 @@
 //! connection, TLS and an answer. For `entraldap check`; nothing here proves anything to it.
 
 use super::Graph;
-use super::links::{is_loopback, place};
+use super::links::{KNOWN, is_loopback, place};
 use super::transport::{Answer, exchange};
 use crate::config::settings::ConnectionSettings;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -10,8 +10,13 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
+
+/// So many addresses of a name are tried, each a little later than the one before.
+const MOST_ADDRESSES: usize = 6;
+const HEAD_START: Duration = Duration::from_millis(300);
 
 /// Which service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,21 +176,39 @@ fn shown(gate: &Url, addresses: &[SocketAddr]) -> String {
     format!("{} is {}{more}", host_of(gate).0, list.join(", "))
 }
 
+/// Tries the addresses as the HTTP client does: not one after the other, since a machine
+/// may have addresses of a family that leads nowhere (RFC 8305).
 async fn connect(
     addresses: &[SocketAddr],
     gate: &Url,
     is_proxy: bool,
     limit: Duration,
 ) -> Result<String, Unreached> {
-    let mut last = String::new();
-    for address in addresses.iter().take(4) {
-        match tokio::time::timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => {
+    let (six, four): (Vec<SocketAddr>, Vec<SocketAddr>) =
+        addresses.iter().partition(|address| address.is_ipv6());
+    let longest = six.len().max(four.len());
+    let mixed = (0..longest).flat_map(|n| [six.get(n), four.get(n)]).flatten();
+    let mut tries = JoinSet::new();
+    for (nth, address) in (0u32..).zip(mixed.take(MOST_ADDRESSES)) {
+        let address = *address;
+        tries.spawn(async move {
+            tokio::time::sleep(HEAD_START * nth).await;
+            match tokio::time::timeout(limit, TcpStream::connect(address)).await {
+                Ok(Ok(_)) => Ok(address),
+                Ok(Err(error)) => Err(format!("{address}: {error}")),
+                Err(_) => Err(format!("{address}: no answer within {} s", limit.as_secs())),
+            }
+        });
+    }
+    let mut failed = Vec::new();
+    while let Some(tried) = tries.join_next().await {
+        match tried {
+            Ok(Ok(address)) => {
                 let via = if is_proxy { " (the proxy)" } else { "" };
                 return Ok(format!("{address}{via}"));
             }
-            Ok(Err(error)) => last = format!("{address}: {error}"),
-            Err(_) => last = format!("{address}: no answer within {} s", limit.as_secs()),
+            Ok(Err(why)) => failed.push(why),
+            Err(_) => {}
         }
     }
     let remedy = if is_proxy {
@@ -193,7 +216,7 @@ async fn connect(
     } else {
         format!("let this machine out to {} through the firewall, or configure proxy", place(gate))
     };
-    Err(Unreached { what: last, cause: "nothing accepts the connection", remedy })
+    Err(Unreached { what: failed.join(", "), cause: "nothing accepts the connection", remedy })
 }
 
 /// A document that anybody may read (OpenID Connect Discovery 1.0, 4).
@@ -220,18 +243,23 @@ fn judge_metadata(answer: &Answer, settings: &ConnectionSettings) -> Result<Stri
             remedy: meaning.remedy.to_owned(),
         });
     }
-    // Where each cloud tells which Graph is its own.
+    // Where each cloud tells which Graph is its own. An own endpoint may stand before any;
+    // the two of the US Government are told from one another by the token alone.
     let endpoint = settings.graph.endpoint.host_str().unwrap_or_default();
+    let american = |host: &str| host.ends_with("graph.microsoft.us");
     if let Some(host) = text("msgraph_host")
+        && KNOWN.contains(&endpoint)
         && host != endpoint
-        && !is_loopback(&settings.graph.endpoint)
-        && text("tenant_region_sub_scope") != Some("DOD")
+        && !(american(host) && american(endpoint))
     {
         return Err(Unreached {
             what: format!("the tenant's Graph is {host}, and {endpoint} is configured"),
             cause: "the tenant lives in another cloud",
             remedy: format!("set cloud to the one with {host}, or authority and endpoint"),
         });
+    }
+    if answer.status.is_server_error() {
+        return Err(in_trouble(answer, &settings.graph.authority));
     }
     let region = text("tenant_region_scope").map(|region| format!(", tenant in {region}"));
     Ok(format!(
@@ -242,17 +270,31 @@ fn judge_metadata(answer: &Answer, settings: &ConnectionSettings) -> Result<Stri
     ))
 }
 
-/// Graph refuses requests without a token in JSON.
+/// Graph refuses requests without a token, with 401.
 fn judge_graph(answer: &Answer, root: &Url) -> Result<String, Unreached> {
     not_html(answer, root)?;
-    if answer.status.is_server_error() {
-        return Err(Unreached {
-            what: format!("{} {}", place(root), answer.status),
-            cause: "the service is in trouble",
-            remedy: "nothing: try again later; see status.cloud.microsoft if it stays".to_owned(),
-        });
+    if answer.status.is_server_error() || answer.status.as_u16() == 429 {
+        return Err(in_trouble(answer, root));
     }
-    Ok(format!("{} {} without a token, as it should", place(root), answer.status.as_u16()))
+    let what = format!("{} {} without a token", place(root), answer.status.as_u16());
+    match answer.status.as_u16() {
+        401 => Ok(format!("{what}, as it should")),
+        _ => Err(Unreached {
+            what,
+            cause: "what answers is not Graph, or a filter in between answers for it",
+            remedy:
+                "check endpoint (or cloud), and what the proxy or firewall does to this address"
+                    .to_owned(),
+        }),
+    }
+}
+
+fn in_trouble(answer: &Answer, root: &Url) -> Unreached {
+    Unreached {
+        what: format!("{} {}", place(root), answer.status),
+        cause: "the service is in trouble",
+        remedy: "nothing: try again later; see status.cloud.microsoft if it stays".to_owned(),
+    }
 }
 
 fn not_html(answer: &Answer, root: &Url) -> Result<(), Unreached> {
@@ -324,4 +366,58 @@ fn unanswered(text: &str, root: &Url, via_proxy: bool) -> Unreached {
     };
     let what = format!("{}: {text}", place(root));
     Unreached { what, cause, remedy: remedy.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, parse};
+    use bytes::Bytes;
+    use reqwest::StatusCode;
+
+    fn judged(cloud: &str, host: &str) -> Result<String, Unreached> {
+        let text = format!(
+            "[[ldap.listener]]\naddress = \"127.0.0.1:389\"\n[[connection]]\nname = \"a\"\nbase = \"dc=a\"\n\
+             tenant = \"a.example\"\nclient_id = \"11111111-1111-1111-1111-111111111111\"\n\
+             client_secret = {{ env = \"S\" }}\n[connection.graph]\n{cloud}"
+        );
+        let variables = [("S".to_owned(), "x".to_owned())].into();
+        let environment = Environment { variables, credentials_directory: None };
+        let settings = parse(&text, "t", &environment).unwrap();
+        let body = format!(r#"{{"token_endpoint":"x","msgraph_host":"{host}"}}"#);
+        let answer = Answer {
+            status: StatusCode::OK,
+            retry_after: None,
+            request_id: None,
+            content_type: Some("application/json".to_owned()),
+            redirect: None,
+            body: Bytes::from(body),
+            challenge: None,
+            date: None,
+            client_request_id: String::new(),
+        };
+        judge_metadata(&answer, &settings.connections[0])
+    }
+
+    #[test]
+    fn a_tenant_of_another_cloud_is_told_and_an_own_endpoint_is_not_doubted() {
+        let own =
+            "authority = \"https://login.lab.example/\"\nendpoint = \"https://graph.lab.example/\"";
+        for (cloud, host, good) in [
+            ("", "graph.microsoft.com", true),
+            ("", "graph.microsoft.us", false),
+            ("", "microsoftgraph.chinacloudapi.cn", false),
+            ("cloud = \"us-gov-l4\"", "graph.microsoft.us", true),
+            ("cloud = \"us-gov-l5\"", "graph.microsoft.us", true),
+            ("cloud = \"us-gov-l4\"", "graph.microsoft.com", false),
+            ("cloud = \"china\"", "microsoftgraph.chinacloudapi.cn", true),
+            (own, "graph.microsoft.com", true),
+        ] {
+            let judged = judged(cloud, host);
+            assert_eq!(judged.is_ok(), good, "{cloud} {host}: {judged:?}");
+            if let Err(why) = judged {
+                assert!(why.remedy.contains("cloud"), "{why:?}");
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! error: it names the user, and blackening a password in it would tell which word that was.
 
 use super::Graph;
+use super::auth::is_refused;
 use super::client::client_request_id;
 use super::error::{ErrorKind, GraphError, Retry};
 use super::retry::LATER;
@@ -77,16 +78,43 @@ impl Graph {
     /// password may be right all the same.
     pub async fn sign_in(&self, asked: &SignIn<'_>) -> Result<(), GraphError> {
         let deadline = Instant::now() + asked.timeout;
-        let proof = match asked.proof {
-            SignInProof::Connection => self.client.tokens.proof()?,
+        let proofs = match asked.proof {
+            SignInProof::Connection => self.client.tokens.proofs()?,
             SignInProof::Secret(source) => {
                 let error = |error: String| failure(ErrorKind::Secret, &error, Retry::Never);
-                vec![("client_secret", source.read().map_err(|e| error(e.to_string()))?)]
+                let secret = source.read().map_err(|e| {
+                    error(format!("{e}; correct client_secret of [connection.user_binds]"))
+                })?;
+                vec![(0, vec![("client_secret", secret)])]
             }
-            SignInProof::Public => Vec::new(),
+            SignInProof::Public => vec![(0, Vec::new())],
         };
-        let counter = &self.client.counter;
-        let form = form(counter, asked, &proof);
+        let last = proofs.len().saturating_sub(1);
+        let mut outcome = Ok(());
+        for (nth, (at, proof)) in proofs.iter().enumerate() {
+            outcome = self.sign_in_with(asked, proof, deadline).await;
+            match &outcome {
+                // A secret that has been replaced: the other one may do.
+                Err(error) if nth < last && is_refused(error) => {}
+                Err(error) if is_refused(error) => break,
+                _ => {
+                    if matches!(asked.proof, SignInProof::Connection) {
+                        self.client.tokens.took(*at);
+                    }
+                    break;
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn sign_in_with(
+        &self,
+        asked: &SignIn<'_>,
+        proof: &[(&'static str, Secret)],
+        deadline: Instant,
+    ) -> Result<(), GraphError> {
+        let form = form(&self.client.counter, asked, proof);
         let mut attempt = 1;
         loop {
             let id = client_request_id();
@@ -179,6 +207,7 @@ fn read(answer: &Answer) -> Result<(), GraphError> {
     Err(GraphError {
         message: "".into(),
         code: judged.code.filter(|code| is_word(code)),
+        word: judged.word.filter(|word| is_word(word)),
         request_id: judged.request_id.filter(|id| is_word(id)),
         interaction: wants_more || is_there(&said.claims),
         ..judged

@@ -28,8 +28,8 @@ pub(super) enum Purpose {
     Read,
     /// A token.
     Token,
-    /// A token, of the machine's own token service.
-    Identity,
+    /// A token, of the machine's own token service; whether one that is not there may come.
+    Identity { waits: bool },
 }
 
 /// The parts of an answer that a verdict needs.
@@ -70,9 +70,10 @@ pub(super) fn judge(
     secrets: &[&str],
 ) -> GraphError {
     let said = Said::read(refusal.body, purpose);
+    let token = purpose == Purpose::Token;
     let (kind, retry) = match purpose {
         Purpose::Token => token_verdict(refusal.status, &said),
-        Purpose::Identity => identity_verdict(refusal.status),
+        Purpose::Identity { waits } => identity_verdict(refusal.status, waits),
         _ => graph_verdict(refusal.status, purpose, &said),
     };
     let message = match (&said.message, &refusal.redirect) {
@@ -88,6 +89,7 @@ pub(super) fn judge(
     let id = said.request_id.as_deref().or(refusal.request_id);
     GraphError {
         status: Some(refusal.status),
+        word: said.word.filter(|_| token).map(|word| redact(&word, secrets).into()),
         code: said.codes.first().map(|code| redact(code, secrets).into()),
         request_id: id.map(|id| redact(id, secrets).into()),
         ..GraphError::new(kind, operation, message, retry)
@@ -138,12 +140,13 @@ fn token_verdict(status: u16, said: &Said) -> (ErrorKind, Retry) {
     }
 }
 
-/// A token service that starts, or is being updated, answers 404 or 410 for a while
+/// That of a virtual machine answers 404 or 410 for a while when it starts or is updated
 /// (graph.md 1.5).
-fn identity_verdict(status: u16) -> (ErrorKind, Retry) {
+fn identity_verdict(status: u16, waits: bool) -> (ErrorKind, Retry) {
     match status {
         429 => (ErrorKind::Throttled, Retry::After(LATER)),
-        404 | 408 | 410 | 500..=599 => (ErrorKind::Unavailable, Retry::After(LATER)),
+        408 | 500..=599 => (ErrorKind::Unavailable, Retry::After(LATER)),
+        404 | 410 if waits => (ErrorKind::Unavailable, Retry::After(LATER)),
         _ => (ErrorKind::Credential, Retry::Never),
     }
 }
@@ -157,6 +160,8 @@ struct Said {
     numbers: Vec<u64>,
     message: Option<String>,
     request_id: Option<String>,
+    /// `error` of the token endpoint.
+    word: Option<String>,
 }
 
 /// The error of the token endpoint (graph.md 1.9).
@@ -173,7 +178,7 @@ struct TokenError {
 
 impl Said {
     fn read(body: &[u8], purpose: Purpose) -> Said {
-        if matches!(purpose, Purpose::Token | Purpose::Identity) {
+        if matches!(purpose, Purpose::Token | Purpose::Identity { .. }) {
             if let Ok(error) = serde_json::from_slice(body) {
                 return Said::token(error);
             }
@@ -201,6 +206,7 @@ impl Said {
         let told =
             || message.split(':').next().filter(|t| t.starts_with("AADSTS")).map(str::to_owned);
         Said {
+            word: Some(error.error.clone()),
             codes: first.or_else(told).into_iter().chain([error.error]).collect(),
             numbers: error.error_codes,
             message: Some(message),

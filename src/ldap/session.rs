@@ -51,15 +51,14 @@ impl Session {
     /// have been loaded anew behind the one before.
     ///
     /// An account that is gone, or has other credentials now, is not anonymous instead, nor
-    /// is a user where users cannot bind any more:
-    /// a smaller view would answer "there is no such recipient". It must bind again.
+    /// is a user who has changed, or where users cannot bind any more: a smaller view would answer "there is no such recipient". It must bind again.
     pub(crate) fn refresh(&mut self, server: &Server) {
         let access = server.access();
         let users;
         let profile = match &mut self.bound {
             Some(Bound::User(user)) => {
                 users = server.users();
-                users.profile_of(user)
+                users.profile_of(&server.reader.snapshot(), user)
             }
             Some(Bound::Account(account)) => access.accounts.current(account).map(|current| {
                 *account = Arc::clone(current);

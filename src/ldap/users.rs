@@ -14,12 +14,14 @@ use crate::directory::{schema, text};
 use crate::replica::Number;
 use crate::replica::error::Error;
 use crate::replica::reader::{Context, Snapshot};
+use crate::replica::source::SourceObject;
 use std::fmt;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 /// Attributes that hold addresses, beside `proxyAddresses`.
@@ -95,11 +97,47 @@ pub enum UserAnswer {
 }
 
 /// A user that has bound.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct User {
     /// The user principal name.
     pub(crate) name: String,
     connection: String,
+    number: Number,
+    version: u64,
+    /// The commit as of which that was looked at last.
+    seen: AtomicU64,
+}
+
+impl User {
+    /// Whether name, password and state are as they were: a user who was disabled, removed
+    /// or has another password now must bind again.
+    fn is_as_before(&self, snapshot: &Snapshot) -> bool {
+        let sequence = snapshot.sequence();
+        if self.seen.load(Ordering::Relaxed) == sequence {
+            return true;
+        }
+        let served = is_user(snapshot, self.number);
+        let same = match served.and_then(|served| Ok((served, snapshot.source(self.number)?))) {
+            Ok((served, source)) => {
+                served && source.is_some_and(|source| version_of(&source) == self.version)
+            }
+            // The search that follows tells what is wrong.
+            Err(_) => true,
+        };
+        if same {
+            self.seen.store(sequence, Ordering::Relaxed);
+        }
+        same
+    }
+}
+
+/// Another one where name, password or state have changed.
+fn version_of(source: &SourceObject) -> u64 {
+    let mut version = DefaultHasher::new();
+    for name in ["userPrincipalName", "accountEnabled", "lastPasswordChangeDateTime"] {
+        source.properties.get(name).map(ToString::to_string).hash(&mut version);
+    }
+    version.finish()
 }
 
 /// The door for users of one connection.
@@ -140,10 +178,11 @@ impl Users {
         Users(binds.into_iter().map(door).collect())
     }
 
-    /// What a user that has bound may see now; `None` where users of the connection cannot
-    /// bind any more.
-    pub(crate) fn profile_of(&self, user: &User) -> Option<&Arc<Profile>> {
-        self.0.iter().find(|door| door.connection == user.connection).map(|door| &door.profile)
+    /// What a user that has bound may see now; `None` where the user must bind again, or
+    /// users of the connection cannot bind any more.
+    pub(crate) fn profile_of(&self, snapshot: &Snapshot, user: &User) -> Option<&Arc<Profile>> {
+        let door = self.0.iter().find(|door| door.connection == user.connection);
+        door.filter(|_| user.is_as_before(snapshot)).map(|door| &door.profile)
     }
 
     /// Whom a bind name means.
@@ -173,12 +212,14 @@ impl Users {
         let (Some(door), Some(username)) = (door, username.filter(|name| !name.is_empty())) else {
             return Ok(nobody());
         };
-        let mut version = DefaultHasher::new();
-        for name in ["userPrincipalName", "accountEnabled", "lastPasswordChangeDateTime"] {
-            property(name).map(ToString::to_string).hash(&mut version);
-        }
-        let (username, version) = (username.to_owned(), version.finish());
-        let user = User { name: username.clone(), connection: door.connection.clone() };
+        let (username, version) = (username.to_owned(), version_of(&source));
+        let user = User {
+            name: username.clone(),
+            connection: door.connection.clone(),
+            number,
+            version,
+            seen: AtomicU64::new(snapshot.sequence()),
+        };
         let name = UserName::User { number, username, version };
         Ok(Sought::Ask(Arc::clone(door), name, Some(Arc::new(user))))
     }

@@ -5,8 +5,9 @@ use super::engine::{Engine, unix_ms};
 use crate::graph::expiry::AHEAD;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long an answer of Graph counts. What a file says is looked at in each pass.
-const KNOWN: Duration = Duration::from_secs(6 * 3600);
+/// How long an answer of Graph counts, or that there was none. What a file says is looked at
+/// in each pass.
+const KNOWN: Duration = Duration::from_secs(3600);
 
 /// What Graph has answered, and when.
 #[derive(Debug, Default)]
@@ -20,9 +21,10 @@ impl Engine {
             Some(end) => Some(end),
             None => self.ask_for_end().await,
         };
-        let end = end?.duration_since(UNIX_EPOCH).ok()?.as_secs().cast_signed();
-        self.status.send_modify(|status| status.credential_end = Some(end));
-        Some(end)
+        let since = end.and_then(|end| end.duration_since(UNIX_EPOCH).ok());
+        let end = since.map(|since| since.as_secs().cast_signed());
+        self.status.send_modify(|status| status.credential_end = end);
+        end
     }
 
     async fn ask_for_end(&self) -> Option<SystemTime> {
@@ -33,16 +35,13 @@ impl Engine {
             return end;
         }
         // A question that may go unanswered: the pass itself tells what is wrong.
-        match self.graph.credential_expiry(&self.settings.credential).await {
-            Ok(end) => {
-                *asked = Some((Instant::now(), end));
-                end
-            }
-            Err(error) => {
-                tracing::debug!(%error, "when the client secret ends is not known");
-                None
-            }
-        }
+        let answer = self.graph.credential_expiry(&self.settings.credential).await;
+        let end = answer.unwrap_or_else(|error| {
+            tracing::debug!(%error, "when the client secret ends is not known");
+            None
+        });
+        *asked = Some((Instant::now(), end));
+        end
     }
 }
 

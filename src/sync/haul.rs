@@ -10,7 +10,8 @@ use super::rereads;
 use super::scope::Scope;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
-use crate::graph::{GraphError, Item, MemberChange};
+use crate::graph::permissions::{NEEDS, Part};
+use crate::graph::{Access, GraphError, Item, MemberChange};
 use crate::replica::connection::ConnectionState;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -150,7 +151,7 @@ impl Engine {
                 // left out of a first load.
                 Err(SyncError::Graph(error))
                     if error.is_permission()
-                        && (self.is_published() || !self.settings.sync.requires(Some(kind))) =>
+                        && (self.is_published() || self.may_go_without(kind).await) =>
                 {
                     haul.warnings.push(error.to_string());
                     haul.refused.push((kind, error));
@@ -159,6 +160,22 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Whether a first load goes on without a kind that was refused. Only where the token
+    /// itself says that it may not be read: a grant takes minutes to work everywhere, and
+    /// what is left out is answered as unknown.
+    async fn may_go_without(&self, kind: Kind) -> bool {
+        if self.settings.sync.requires(Some(kind)) {
+            return false;
+        }
+        let Ok(token) = self.graph.token().await else { return false };
+        let part = match kind {
+            Kind::Group => Part::Groups,
+            Kind::Contact => Part::Contacts,
+            Kind::User | Kind::Domain => return false,
+        };
+        NEEDS.iter().any(|need| need.part == part && need.is_met(&token) == Some(false))
     }
 
     fn stream(&self, kind: Kind, durable: bool) -> Stream<'_> {
@@ -207,11 +224,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether empty lists of groups that hide their members can be believed. A token that
-    /// cannot be read says nothing against it.
+    /// Whether empty lists of groups that hide their members can be believed. A person also
+    /// needs a role for them, which no token tells.
     async fn sees_hidden(&self) -> bool {
+        if self.graph.access() == Access::Person {
+            return false;
+        }
         let held = self.graph.token().await.ok().and_then(|token| token.permissions);
-        held.is_none_or(|held| held.iter().any(|name| name == "Member.Read.Hidden"))
+        held.is_some_and(|held| held.iter().any(|name| name == "Member.Read.Hidden"))
     }
 
     /// Domains are an extra: where they may not be read, those known stay.
@@ -268,11 +288,19 @@ impl Engine {
         wanted: Vec<(ObjectId, bool)>,
     ) -> Result<(), SyncError> {
         let ids: Vec<ObjectId> = wanted.iter().map(|(id, _)| *id).collect();
-        let mut found = HashMap::new();
+        let (mut found, mut warnings) = (HashMap::new(), Vec::new());
         for object in self.graph.objects(&ids).await? {
             let (kind, mut item) = (object.kind, object.item);
             if kind == Kind::Group {
                 let members = self.graph.members(item.id).await?;
+                let visibility = item.properties.get("visibility").and_then(Value::as_str);
+                let hides = visibility == Some("HiddenMembership");
+                if hides && members.is_empty() && !self.sees_hidden().await {
+                    warnings.push(format!(
+                        "the group {} hides its members, and the application lacks Member.Read.Hidden: none are known",
+                        item.id
+                    ));
+                }
                 item.members = members
                     .into_iter()
                     .map(|id| MemberChange { id, removed: false, kind: None })
@@ -289,6 +317,7 @@ impl Engine {
         };
         haul.absent.extend(ids.iter().filter(|id| !found.contains_key(id)));
         haul.fetched.extend(found.into_values());
+        haul.warnings.extend(warnings);
         Ok(())
     }
 }

@@ -55,23 +55,23 @@ pub(super) fn wanted(
         look(page, body)?;
     }
     let mut wanted = Vec::new();
-    let is_asked = |story: &&Story| story.live && (hidden_members || !story.hidden);
     for id in order {
-        if let Some(story) = stories.get(&id).filter(is_asked) {
+        if let Some(story) = stories.get(&id).filter(|story| story.live) {
             let number = snapshot.find(connection, id)?;
             let is_known = match number {
                 Some(number) => snapshot.source(number)?.is_some(),
                 None => false,
             };
             // Members that an enumeration does not name are gone; all of them at once
-            // is asked about.
+            // is asked about, of hidden ones too: scope and rules go by what is stored.
             let emptied = match number.filter(|_| round.full && !story.told) {
                 Some(number) => !snapshot.linked(Space::Members, number)?.is_empty(),
                 None => false,
             };
             // Where the scope is cut, unknown groups are out of it, or read whole anyway.
             let is_new = story.late && !is_known && (round.full || !scoped);
-            if (story.back && (is_known || !scoped)) || emptied || is_new {
+            let asked = hidden_members || !story.hidden;
+            if emptied || (asked && ((story.back && (is_known || !scoped)) || is_new)) {
                 wanted.push((id, story.hidden));
             }
         }

@@ -7,9 +7,10 @@ use entraldap::config::Secret;
 use entraldap::config::secret::ProxyUrl;
 use entraldap::config::settings::{
     CertificateSource, Credential, Identity, IdentityHost, ManagedIdentity, SecretSource,
+    SignInProof,
 };
-use entraldap::graph::{Access, ErrorKind, Graph, GraphError};
-use entraldap::simulator::{Action, RetryAfter};
+use entraldap::graph::{Access, ErrorKind, Graph, GraphError, SignIn};
+use entraldap::simulator::{Action, RetryAfter, SignIn as PasswordState};
 use entraldap::simulator::{
     Federation, Kind, Knobs, Machine, MachineIdentity, Options, Rule, ServerCertificate, Simulator,
     Target, Tenant, Thumbprint,
@@ -193,6 +194,27 @@ async fn two_secrets_overlap_while_one_is_replaced() {
     std::fs::remove_file(&files[0]).unwrap();
     let error = refusal(&world).await;
     assert_eq!(error.kind, ErrorKind::Secret);
+}
+
+#[tokio::test]
+async fn a_users_password_is_checked_with_the_secret_that_is_good() {
+    let sources = ["old-secret", "right-secret"].map(|text| SecretSource::Value(Secret::new(text)));
+    let world = world(options(), Credential::Secrets(sources.to_vec())).await;
+    let graph = Graph::new(&world.connection).unwrap();
+    let user = "ada@contoso.com";
+    world.simulator.set_password(user, "hush", PasswordState::Plain);
+    for asked in [2, 3] {
+        let sign_in = SignIn {
+            username: user,
+            password: "hush",
+            client_id: None,
+            proof: &SignInProof::Connection,
+            scope: "openid",
+            timeout: Duration::from_secs(60),
+        };
+        graph.sign_in(&sign_in).await.unwrap();
+        assert_eq!(world.simulator.tally().sign_ins, asked);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::members::{id, user};
 use crate::world::daemon::{Place, message};
-use crate::world::options;
+use crate::world::{BASE, options};
 use argon2::PasswordHasher;
 use entraldap::config::{Environment, parse};
 use entraldap::daemon::Daemon;
@@ -414,6 +414,31 @@ async fn a_right_password_is_remembered_until_a_pass_tells_of_a_change() {
     house.set(0, "accountEnabled", false.into());
     house.sync().await;
     assert_eq!((house.bind(ANN, "newer").await, house.asked()), (refused("533"), 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_the_pass_that_tells_of_a_change() {
+    for (property, value) in [
+        ("accountEnabled", Value::from(false)),
+        ("lastPasswordChangeDateTime", Value::from("2026-05-05T05:05:05Z")),
+    ] {
+        let house = House::new("").await;
+        house.knows(ANN, "right", SignIn::Plain);
+        let mut client = house.client(HOME).await;
+        assert_eq!(told(&client.simple_bind(ANN, "right").await.unwrap()), right());
+        let look = async |client: &mut ldap3::Ldap| {
+            let scope = ldap3::Scope::Base;
+            client.search(BASE, scope, "(objectClass=*)", ["1.1"]).await.unwrap().1.rc
+        };
+        assert_eq!(look(&mut client).await, 0);
+        house.set(0, "jobTitle", "Lead".into());
+        house.sync().await;
+        assert_eq!(look(&mut client).await, 0);
+        house.set(0, property, value);
+        house.sync().await;
+        // As for whoever has not bound.
+        assert_eq!(look(&mut client).await, 1, "{property}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

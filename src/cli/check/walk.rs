@@ -90,7 +90,7 @@ impl Walk<'_> {
         clocks = clocks.or(reached.clocks);
         let answers = self.reach(&GRAPH, &reached);
         match clocks {
-            Some((theirs, ours)) => self.step(clock(theirs, ours, &settings.credential)),
+            Some((theirs, ours)) => self.step(clock(theirs, ours)),
             None => self.step(Step::skipped(CLOCK, "an answer with the server's time")),
         };
         let needs = match (proved, authority) {
@@ -199,7 +199,7 @@ pub(super) fn day(moment: SystemTime) -> String {
     moment.map(|moment| moment.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-fn clock(theirs: SystemTime, ours: SystemTime, credential: &Credential) -> Step {
+fn clock(theirs: SystemTime, ours: SystemTime) -> Step {
     let (off, which) = match ours.duration_since(theirs) {
         Ok(ahead) => (ahead, "ahead of"),
         Err(error) => (error.duration(), "behind"),
@@ -214,8 +214,7 @@ fn clock(theirs: SystemTime, ours: SystemTime, credential: &Credential) -> Step 
     if off < OFF {
         return step;
     }
-    let signs = matches!(credential, Credential::Certificate(_));
-    let outcome = if off >= FAR_OFF || signs { Outcome::Failed } else { Outcome::Warning };
+    let outcome = if off >= FAR_OFF { Outcome::Failed } else { Outcome::Warning };
     step.but(
         outcome,
         "this machine's clock is wrong: certificates and what they sign are then not valid",
@@ -247,11 +246,17 @@ fn permissions(token: &TokenInfo, settings: &ConnectionSettings) -> Step {
     let wanted = |need: &&Need| match need.part {
         Part::Contacts => settings.sync.contacts,
         Part::HiddenMembers => settings.sync.hidden_members,
+        // The tenant's name is for people only: nobody needs to grant that.
+        Part::Organization => false,
         _ => true,
     };
     let missing: Vec<&Need> =
         NEEDS.iter().filter(wanted).filter(|need| need.is_met(token) == Some(false)).collect();
-    let list = if held.is_empty() { "none".to_owned() } else { held.join(" ") };
+    let mut list = if held.is_empty() { "none".to_owned() } else { held.join(" ") };
+    let needless = needless(token);
+    if !missing.is_empty() && !needless.is_empty() {
+        list.push_str(&format!("\nmore than needed: {}", needless.join(" ")));
+    }
     let step = Step::ok(PERMISSIONS, Duration::ZERO, list);
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(|need| need.least).collect();
@@ -262,7 +267,6 @@ fn permissions(token: &TokenInfo, settings: &ConnectionSettings) -> Step {
         let outcome = if fatal { Outcome::Failed } else { Outcome::Warning };
         return step.but(outcome, without.join("; "), grant(settings, &names));
     }
-    let needless = needless(token);
     if needless.is_empty() {
         return step;
     }

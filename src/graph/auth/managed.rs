@@ -6,9 +6,11 @@ use crate::config::Secret;
 use crate::config::settings::{Identity, IdentityHost, ManagedIdentity};
 use crate::graph::client::{Call, Client, Failed};
 use crate::graph::error::{ErrorKind, GraphError, Retry};
+use crate::graph::retry::Policy;
 use crate::graph::transport::Answer;
 use crate::graph::verdict::Purpose;
 use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
 use std::path::{Component, Path, PathBuf};
 use tokio::time::Instant;
 use url::Url;
@@ -18,9 +20,13 @@ const LONGEST_KEY: u64 = 4096;
 
 impl Client {
     /// Asks the machine's token service.
-    pub(super) async fn ask_machine(&self, wanted: &ManagedIdentity) -> Result<Held, GraphError> {
+    pub(super) async fn ask_machine(
+        &self,
+        wanted: &ManagedIdentity,
+        policy: &Policy,
+    ) -> Result<Held, GraphError> {
         let url = url(wanted, &self.tokens.resource);
-        self.persist(|attempt| {
+        self.persist_as(policy, |attempt| {
             let url = url.clone();
             async move {
                 let asked = Instant::now();
@@ -28,7 +34,8 @@ impl Client {
                     IdentityHost::AppService(_, header) => vec![header.reveal()],
                     _ => Vec::new(),
                 };
-                let purpose = Purpose::Identity;
+                let waits = matches!(wanted.host, IdentityHost::Imds(_));
+                let purpose = Purpose::Identity { waits };
                 let call = Call { operation: OPERATION, purpose, attempt, secrets: &secrets };
                 let request = self.transport.local.get(url.clone());
                 let answer = match &wanted.host {
@@ -36,7 +43,8 @@ impl Client {
                         self.send(&call, request.header("Metadata", "true")).await?
                     }
                     IdentityHost::AppService(_, header) => {
-                        let request = request.header("X-IDENTITY-HEADER", header.reveal());
+                        let request = request
+                            .header("X-IDENTITY-HEADER", hidden(header.reveal().to_owned())?);
                         self.send(&call, request).await?
                     }
                     IdentityHost::Arc(_, keys) => self.ask_arc(&call, &url, keys).await?,
@@ -56,16 +64,25 @@ impl Client {
         let request = || self.transport.local.get(url.clone()).header("Metadata", "true");
         let first = self.send_any(call, request()).await?;
         if first.status != StatusCode::UNAUTHORIZED {
-            return Failed::unless_success(call, first);
+            return Failed::unless_success(call, first).map_err(|failed| failed.of(self.access()));
         }
         let path = first.challenge.as_deref().and_then(realm);
         let path = path.ok_or_else(|| Failed::garbled(call, &first, "a challenge without file"))?;
         let key = key(&path, keys).map_err(|why| Failed::last(agent_error(&why)))?;
         let secrets = [key.reveal()];
         let call = Call { secrets: &secrets, ..*call };
-        let request = request().header("Authorization", format!("Basic {}", key.reveal()));
+        let value = hidden(format!("Basic {}", key.reveal()))?;
+        let request = request().header("Authorization", value);
         self.send(&call, request).await
     }
+}
+
+/// A header that is printed nowhere.
+fn hidden(text: String) -> Result<HeaderValue, Failed> {
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| Failed::last(agent_error("what it gave cannot be sent; restart it")))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// What to ask for.
@@ -105,20 +122,23 @@ fn key(path: &Path, keys: &Path) -> Result<Secret, String> {
         && path.extension().is_some_and(|extension| extension == "key")
         && path.components().all(|part| !matches!(part, Component::ParentDir));
     if !direct {
-        return Err(format!("it names {name}, which is no key file in {}", keys.display()));
+        return Err(format!(
+            "it names {name}, which is no key file in {}; look what listens in place of Azure's agent",
+            keys.display()
+        ));
     }
     let unreadable = |error: std::io::Error| {
         format!("{name}: {error}; add the user that entraldap runs as to the group himds")
     };
     let found = std::fs::symlink_metadata(path).map_err(unreadable)?;
     if !found.is_file() || found.len() > LONGEST_KEY {
-        return Err(format!("{name} is no key file of the agent"));
+        return Err(format!("{name} is no key file; look what listens in place of Azure's agent"));
     }
     std::fs::read_to_string(path).map(Secret::new).map_err(unreadable)
 }
 
 fn agent_error(why: &str) -> GraphError {
-    let message = format!("the agent of Azure Arc: {why}");
+    let message = format!("the machine's token service: {why}");
     GraphError::new(ErrorKind::Secret, OPERATION, message, Retry::Never)
 }
 

@@ -16,10 +16,12 @@ mod tests;
 
 pub use info::TokenInfo;
 pub use proof::CredentialInfo;
+pub(super) use proof::is_refused;
 pub(super) use refreshed::{Refreshed, write as write_refresh_token};
 
-use super::client::{Call, Client, Failed};
+use super::client::{Call, Client, Failed, NONE};
 use super::error::GraphError;
+use super::retry::Policy;
 use super::transport::{FORM, form as form_body};
 use super::verdict::Purpose;
 use crate::config::Secret;
@@ -71,6 +73,9 @@ struct Held {
     token: Arc<Token>,
     renew: Instant,
 }
+
+/// Fields of a form.
+pub(super) type Fields = Vec<(&'static str, Secret)>;
 
 /// An access token.
 #[derive(Debug)]
@@ -138,17 +143,24 @@ impl Tokens {
         }
     }
 
-    /// Form fields that prove the application; none where it has no proof of its own.
+    /// Form fields that prove the application, in each way that it has, the one first that
+    /// was taken last; one without fields where it has no proof of its own.
     ///
     /// # Errors
     /// What it proves itself by cannot be read.
-    pub(super) fn proof(&self) -> Result<Vec<(&'static str, Secret)>, GraphError> {
-        match &self.source {
-            Source::Application(proofs) => {
-                let audience = self.url.as_str();
-                proofs.first()?.fields(&self.client_id, audience, SystemTime::now())
-            }
-            Source::Machine(_) | Source::Person(_) => Ok(Vec::new()),
+    pub(super) fn proofs(&self) -> Result<Vec<(usize, Fields)>, GraphError> {
+        let Source::Application(proofs) = &self.source else { return Ok(vec![(0, Vec::new())]) };
+        let fields = |(at, proof): (usize, proof::Proof)| {
+            let audience = self.url.as_str();
+            Ok((at, proof.fields(&self.client_id, audience, SystemTime::now())?))
+        };
+        proofs.list()?.into_iter().map(fields).collect()
+    }
+
+    /// Entra has taken the proof at this place.
+    pub(super) fn took(&self, at: usize) {
+        if let Source::Application(proofs) = &self.source {
+            proofs.worked(at);
         }
     }
 }
@@ -160,7 +172,15 @@ impl Client {
         if let Some(held) = held.as_ref().filter(|held| Instant::now() < held.renew) {
             return Ok(Arc::clone(&held.token));
         }
-        match self.issue().await {
+        // Everybody waits for this: while the old token serves, there is no patience.
+        let serves = held.as_ref().is_some_and(|old| Instant::now() + PAUSE < old.token.expires);
+        let issued = match serves {
+            true => tokio::time::timeout(PAUSE / 3, self.issue(&NONE))
+                .await
+                .unwrap_or_else(|_| Err(Failed::silent(OPERATION).into_error())),
+            false => self.issue(self.policy()).await,
+        };
+        match issued {
             Ok(new) => Ok(Arc::clone(&held.insert(new).token)),
             Err(error) => match held.as_mut() {
                 Some(old) if Instant::now() + PAUSE < old.token.expires => {
@@ -181,21 +201,21 @@ impl Client {
             Some(other) if !Arc::ptr_eq(&other.token, rejected) => {
                 Ok(Arc::clone(&held.insert(other).token))
             }
-            _ => Ok(Arc::clone(&held.insert(self.issue().await?).token)),
+            _ => Ok(Arc::clone(&held.insert(self.issue(self.policy()).await?).token)),
         }
     }
 
-    async fn issue(&self) -> Result<Held, GraphError> {
+    async fn issue(&self, policy: &Policy) -> Result<Held, GraphError> {
         let tokens = &self.tokens;
         match &tokens.source {
-            Source::Application(proofs) => self.prove(proofs).await,
-            Source::Machine(identity) => self.ask_machine(identity).await,
-            Source::Person(person) => self.refresh(person).await,
+            Source::Application(proofs) => self.prove(proofs, policy).await,
+            Source::Machine(identity) => self.ask_machine(identity, policy).await,
+            Source::Person(person) => self.refresh(person, policy).await,
         }
     }
 
     /// Tries one proof after the other, beginning with the one that Entra took last.
-    async fn prove(&self, proofs: &Proofs) -> Result<Held, GraphError> {
+    async fn prove(&self, proofs: &Proofs, policy: &Policy) -> Result<Held, GraphError> {
         let tokens = &self.tokens;
         let list = proofs.list()?;
         let mut refused = None;
@@ -215,7 +235,7 @@ impl Client {
                 )?);
                 Ok(form)
             };
-            match self.ask(form, 3).await {
+            match self.ask(form, 3, policy).await {
                 Ok((held, _)) => {
                     proofs.worked(at);
                     return Ok(held);
@@ -231,18 +251,22 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        Err(refused.map_or_else(|| proof::secret_error("there is no proof"), |(_, error)| error))
+        Err(refused.map_or_else(
+            || proof::secret_error("there is no proof; configure one"),
+            |(_, error)| error,
+        ))
     }
 
     /// Asks the token endpoint. `form` is made anew for each attempt; its fields from
     /// `hidden` on are secrets that must not stand in an error.
     async fn ask(
         &self,
-        form: impl Fn(u32) -> Result<Vec<(&'static str, Secret)>, GraphError>,
+        form: impl Fn(u32) -> Result<Fields, GraphError>,
         hidden: usize,
+        policy: &Policy,
     ) -> Result<(Held, Option<Secret>), GraphError> {
         let form = &form;
-        self.persist(|attempt| async move {
+        self.persist_as(policy, |attempt| async move {
             let asked = Instant::now();
             let form = form(attempt).map_err(Failed::last)?;
             let fields: Vec<(&str, &str)> =

@@ -4,6 +4,7 @@
 use super::OPERATION;
 use super::certificate::{Certificate, Fault, Spelling};
 use crate::config::Secret;
+use crate::config::secret::SecretError;
 use crate::config::settings::{CertificateSource, Credential, SecretSource};
 use crate::graph::error::{ErrorKind, GraphError, Retry};
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +15,8 @@ use std::time::SystemTime;
 
 /// RFC 7523 2.2
 const BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+const FEDERATED: &str = "the federated token is empty";
 
 /// What a credential is, as far as this machine can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +58,8 @@ type Stamp = Option<(u64, u64, Option<SystemTime>)>;
 pub(super) enum Proof {
     Secret(Secret),
     Signed(Arc<Certificate>, Spelling),
-    Federated(Secret),
+    /// The file is read for each request: the token in it is short-lived.
+    Federated(PathBuf),
 }
 
 impl Proofs {
@@ -94,9 +98,8 @@ impl Proofs {
                 }
             }
             Kind::Federated(path) => {
-                let source = SecretSource::File(path.clone());
-                let token = read_secret(&source, "the federated token is empty")?;
-                list.push((0, Proof::Federated(token)));
+                read_secret(&SecretSource::File(path.clone()), FEDERATED)?;
+                list.push((0, Proof::Federated(path.clone())));
             }
         }
         if let (true, Some(error)) = (list.is_empty(), unreadable) {
@@ -105,12 +108,6 @@ impl Proofs {
         let last = self.last.load(Ordering::Relaxed);
         list.sort_by_key(|(at, _)| *at != last);
         Ok(list)
-    }
-
-    /// The proof that was taken last.
-    pub(super) fn first(&self) -> Result<Proof, GraphError> {
-        let first = self.list()?.into_iter().next().map(|(_, proof)| proof);
-        first.ok_or_else(|| secret_error("there is no proof"))
     }
 
     /// Entra has taken the proof at this place.
@@ -152,9 +149,11 @@ impl Proof {
             Proof::Signed(certificate, spelling) => {
                 check_time(certificate, now)?;
                 let signed = certificate.assertion(client_id, audience, now, *spelling);
-                signed.ok_or_else(|| secret_error("the certificate's key does not sign"))?
+                signed.ok_or_else(|| {
+                    secret_error("the certificate's key does not sign; make a new one")
+                })?
             }
-            Proof::Federated(token) => token.clone(),
+            Proof::Federated(path) => read_secret(&SecretSource::File(path.clone()), FEDERATED)?,
         };
         Ok(vec![("client_assertion_type", Secret::new(BEARER)), ("client_assertion", assertion)])
     }
@@ -216,9 +215,17 @@ impl std::fmt::Debug for Kept {
 
 /// Small local files, read about once an hour.
 fn read_secret(source: &SecretSource, empty: &str) -> Result<Secret, GraphError> {
-    let secret = source.read().map_err(|error| secret_error(error.to_string()))?;
+    let secret = source.read().map_err(|error| {
+        let remedy = match &error {
+            SecretError::Empty { .. } => "put it there",
+            SecretError::Unreadable { .. } => {
+                "make the file readable for the user that entraldap runs as, or correct its path"
+            }
+        };
+        secret_error(format!("{error}; {remedy}"))
+    })?;
     if secret.reveal().is_empty() {
-        return Err(secret_error(empty));
+        return Err(secret_error(format!("{empty}; put it there")));
     }
     Ok(secret)
 }
@@ -229,7 +236,7 @@ pub(super) fn secret_error(message: impl ToString) -> GraphError {
 }
 
 /// Whether Entra does not take this proof, and might take another one (graph.md 1.8).
-pub(super) fn is_refused(error: &GraphError) -> bool {
+pub(in crate::graph) fn is_refused(error: &GraphError) -> bool {
     let code = error.code.as_deref().unwrap_or("");
     matches!(
         code,

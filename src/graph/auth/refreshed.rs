@@ -8,6 +8,7 @@ use crate::config::secret::SecretError;
 use crate::config::settings::SecretSource;
 use crate::graph::client::Client;
 use crate::graph::error::GraphError;
+use crate::graph::retry::Policy;
 use std::io::ErrorKind::PermissionDenied;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -91,7 +92,11 @@ impl Refreshed {
 
 impl Client {
     /// Asks for a token in the name of the person.
-    pub(super) async fn refresh(&self, person: &Refreshed) -> Result<Held, GraphError> {
+    pub(super) async fn refresh(
+        &self,
+        person: &Refreshed,
+        policy: &Policy,
+    ) -> Result<Held, GraphError> {
         let token = person.token()?;
         let tokens = &self.tokens;
         let scope = format!("{} offline_access", tokens.scope());
@@ -103,7 +108,7 @@ impl Client {
                 ("refresh_token", token.clone()),
             ])
         };
-        let (held, new) = self.ask(form, 3).await?;
+        let (held, new) = self.ask(form, 3, policy).await?;
         if let Some(new) = new {
             person.keep(&token, &new);
         }
@@ -112,29 +117,36 @@ impl Client {
 }
 
 /// Writes a refresh token so that nobody else can read it, and the old one stays until the
-/// new one is whole. Where root does, the file becomes that of the folder's owner, whom the
-/// daemon most likely runs as.
+/// new one is whole. Where root does, the file belongs to whom the old one belonged to, or the
+/// folder: the daemon most likely runs as that user.
 pub(in crate::graph) fn write(path: &Path, token: &Secret) -> std::io::Result<()> {
+    // A daemon and a command may write at the same time.
+    let chance = getrandom::u32().unwrap_or_else(|_| std::process::id());
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(format!(".{chance:08x}.new"));
     let beside = path.with_file_name(name);
-    // What a crash has left there may have other permissions.
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    let written = write_to(&beside, path, token).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        // It may not even be there.
+        let _ = std::fs::remove_file(&beside);
     }
+    written
+}
+
+fn write_to(beside: &Path, path: &Path, token: &Secret) -> std::io::Result<()> {
     let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
     file.write_all(token.reveal().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let owner = std::fs::metadata(folder.unwrap_or(Path::new(".")))?;
+    let owner = std::fs::metadata(path);
+    let owner = owner.or_else(|_| std::fs::metadata(folder.unwrap_or(Path::new("."))))?;
     if owner.uid() != file.metadata()?.uid() {
         // Only root may; whoever else writes here reads here.
         let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
     }
-    std::fs::rename(&beside, path)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -146,7 +158,6 @@ mod tests {
     fn a_new_token_replaces_the_file_and_is_nobody_elses() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        std::fs::write(folder.path().join("token.new"), "left by a crash").unwrap();
         write(&path, &Secret::new("one")).unwrap();
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -171,10 +182,9 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_kept_in_memory_until_the_file_changes() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
+        // No longer name is possible, for what is written first.
+        let path = folder.path().join("t".repeat(250));
         std::fs::write(&path, "one\n").unwrap();
-        // A folder in the way of the file that is written first.
-        std::fs::create_dir(folder.path().join("token.new")).unwrap();
         let person = Refreshed::new(path.clone());
         person.keep(&Secret::new("one"), &Secret::new("two"));
         assert_eq!(person.token().unwrap().reveal(), "two");
