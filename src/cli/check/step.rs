@@ -52,7 +52,9 @@ impl Step {
 
     pub(super) fn refused(name: &'static str, took: Duration, error: &GraphError) -> Step {
         let status = error.status.map(|status| format!("{status} ")).unwrap_or_default();
-        let code = error.code.as_deref().map(|code| format!("{code} ")).unwrap_or_default();
+        // Entra's own text begins with it.
+        let code = error.code.as_deref().filter(|code| !error.message.starts_with(*code));
+        let code = code.map(|code| format!("{code} ")).unwrap_or_default();
         let what = format!("{status}{code}{}", error.message);
         let remedy = error.remedy().unwrap_or_else(|| error.to_string());
         Step::ok(name, took, what).but(Outcome::Failed, error.cause(), remedy)

@@ -94,13 +94,13 @@ impl Walk<'_> {
             None => self.step(Step::skipped(CLOCK, "an answer with the server's time")),
         };
         let needs = match (proved, authority) {
-            (false, _) => Some(CREDENTIAL),
+            (false, _) => Some("the credential"),
             (true, false) => Some("the sign-in service"),
             (true, true) => None,
         };
         if let Some(needs) = needs {
             self.skip(&[TOKEN, PERMISSIONS], needs);
-            self.skip(&reads::NAMES, TOKEN);
+            self.skip(&reads::NAMES, "a token");
             return;
         }
         let started = Instant::now();
@@ -111,8 +111,8 @@ impl Walk<'_> {
             }
             Err(error) => {
                 self.step(Step::refused(TOKEN, started.elapsed(), &error));
-                self.skip(&[PERMISSIONS], TOKEN);
-                self.skip(&reads::NAMES, TOKEN);
+                self.skip(&[PERMISSIONS], "a token");
+                self.skip(&reads::NAMES, "a token");
                 return;
             }
         };
