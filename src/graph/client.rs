@@ -26,6 +26,9 @@ use url::Url;
 /// A 404 of a plain read is often a replica that lags; it is tried so often.
 const NOT_FOUND_ATTEMPTS: u32 = 3;
 
+/// For what can wait until the next time.
+const SHORT: Duration = Duration::from_secs(10);
+
 /// One attempt only.
 pub(super) const NONE: Policy = Policy { attempts: 1, max_wait: Duration::ZERO };
 
@@ -43,6 +46,8 @@ pub(super) struct Client {
     selects: Selects,
     /// By what sort of permissions Graph is read.
     access: Access,
+    /// How long something may take that can wait; `None` where requests have no limit at all.
+    short: Option<Duration>,
 }
 
 /// A resource to get.
@@ -100,6 +105,7 @@ impl Client {
             tally: Tally::default(),
             policy: Policy { attempts: graph.attempts, max_wait: graph.max_wait },
             selects: Selects::new(&settings.mapping),
+            short: Some(SHORT.min(graph.request_timeout)).filter(|short| !short.is_zero()),
             access: match &settings.credential {
                 Credential::Managed(_) => Access::Machine,
                 Credential::Delegated(_) => Access::Person,
@@ -122,6 +128,22 @@ impl Client {
     /// By what sort of permissions Graph is read.
     pub(super) fn access(&self) -> Access {
         self.access
+    }
+
+    /// Something that can wait until the next time, as far as it comes soon.
+    pub(super) async fn soon<T>(
+        &self,
+        operation: &str,
+        work: impl Future<Output = Result<T, GraphError>>,
+    ) -> Result<T, GraphError> {
+        let Some(short) = self.short else { return work.await };
+        match tokio::time::timeout(short, work).await {
+            Ok(done) => done,
+            Err(_) => {
+                let (text, retry) = ("no answer in time", Retry::After(LATER));
+                Err(GraphError::new(ErrorKind::Network, operation, text, retry))
+            }
+        }
     }
 
     /// The numbers now.
@@ -330,12 +352,6 @@ impl Failed {
     /// No further attempt.
     pub(super) fn last(error: GraphError) -> Self {
         Failed { error, told: None, passing: false }
-    }
-
-    /// No answer in the time there was.
-    pub(super) fn silent(operation: &str) -> Self {
-        let retry = Retry::After(LATER);
-        Failed::passing(GraphError::new(ErrorKind::Network, operation, "no answer in time", retry))
     }
 
     /// The error alone, where nothing is tried again.

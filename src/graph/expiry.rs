@@ -12,9 +12,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long before its end people are told.
 pub const AHEAD: Duration = Duration::from_secs(30 * 86_400);
 
-/// How long the question may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 #[derive(Deserialize)]
 struct Application {
     #[serde(default, rename = "passwordCredentials")]
@@ -61,9 +58,8 @@ impl Graph {
             serde_json::from_slice::<Application>(body).map_err(|error| error.to_string())
         };
         // Nothing depends on it: it is asked once.
-        let asked = tokio::time::timeout(PATIENCE, self.client.get_now(&fetch, read)).await;
-        let Ok(asked) = asked else { return Ok(None) };
-        let application = match asked {
+        let asked = self.client.get_now(&fetch, read);
+        let application = match self.client.soon("applications", asked).await {
             Ok((_, application)) => application,
             // An application of another tenant, or not told after all.
             Err(error)

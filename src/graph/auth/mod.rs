@@ -174,11 +174,11 @@ impl Client {
         }
         // Everybody waits for this: while the old token serves, there is no patience.
         let serves = held.as_ref().is_some_and(|old| Instant::now() + PAUSE < old.token.expires);
-        let issued = match serves {
-            true => tokio::time::timeout(PAUSE / 3, self.issue(&NONE))
-                .await
-                .unwrap_or_else(|_| Err(Failed::silent(OPERATION).into_error())),
-            false => self.issue(self.policy()).await,
+        let issued = match (serves, &self.tokens.source) {
+            (false, _) => self.issue(self.policy()).await,
+            // Half an exchange could lose the refresh token that it brings.
+            (true, Source::Person(_)) => self.issue(&NONE).await,
+            (true, _) => self.soon(OPERATION, self.issue(&NONE)).await,
         };
         match issued {
             Ok(new) => Ok(Arc::clone(&held.insert(new).token)),
