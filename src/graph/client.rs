@@ -9,10 +9,9 @@ use super::retry::{Decision, LATER, Policy};
 use super::select::Selects;
 use super::sign_in::Counter;
 use super::throttle::Budget;
-use super::transport::{Answer, Transport, exchange};
+use super::transport::{Answer, Transport, client_request_id, exchange};
 use super::verdict::{Purpose, Refusal, judge, redact};
 use crate::config::settings::{ConnectionSettings, Credential};
-use crate::directory::ids::ObjectId;
 use bytes::Bytes;
 use reqwest::RequestBuilder;
 use serde_json::Value;
@@ -198,6 +197,12 @@ impl Client {
             Err(failed) if failed.error.kind == ErrorKind::Unauthorized => {
                 let token = self.renew(&token).await.map_err(Failed::last)?;
                 self.get_with(fetch, attempt, &token, read).await
+            }
+            // A token keeps the permissions that it was given with: what has been granted
+            // since then comes with the next one.
+            Err(failed) if failed.error.is_permission() => {
+                self.distrust(&token).await;
+                Err(failed)
             }
             done => done,
         }
@@ -414,16 +419,6 @@ impl Failed {
     fn concerns_all(&self) -> bool {
         self.error.kind == ErrorKind::Throttled || self.error.status == Some(503)
     }
-}
-
-/// A random GUID (RFC 9562, version 4).
-pub(super) fn client_request_id() -> String {
-    let mut octets = [0; 16];
-    // Without randomness the id is all zero: of less use in Microsoft's logs, and harmless.
-    let _ = getrandom::fill(&mut octets);
-    octets[6] = (octets[6] & 0x0f) | 0x40;
-    octets[8] = (octets[8] & 0x3f) | 0x80;
-    ObjectId::from_bytes(octets).to_string()
 }
 
 /// The state tokens in a link, in all the forms in which an answer might repeat them. Our own first requests have

@@ -6,10 +6,9 @@
 
 use super::Graph;
 use super::auth::is_refused;
-use super::client::client_request_id;
 use super::error::{ErrorKind, GraphError, Retry};
 use super::retry::LATER;
-use super::transport::{self, Answer, FORM, exchange};
+use super::transport::{self, Answer, FORM, client_request_id, exchange};
 use super::verdict::{Purpose, Refusal, judge};
 use crate::config::Secret;
 use crate::config::settings::{ConnectionSettings, SignInProof};

@@ -4,6 +4,7 @@ use super::error::{ErrorKind, GraphError, Retry};
 use super::links::{is_loopback, place};
 use super::retry::retry_after;
 use crate::config::settings::{ConnectionSettings, GraphSettings};
+use crate::directory::ids::ObjectId;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -103,6 +104,16 @@ pub(super) async fn exchange(request: RequestBuilder) -> Result<Answer, String> 
     }
     answer.body = body.freeze();
     Ok(answer)
+}
+
+/// A random GUID (RFC 9562, version 4).
+pub(super) fn client_request_id() -> String {
+    let mut octets = [0; 16];
+    // Without randomness the id is all zero: of less use in Microsoft's logs, and harmless.
+    let _ = getrandom::fill(&mut octets);
+    octets[6] = (octets[6] & 0x0f) | 0x40;
+    octets[8] = (octets[8] & 0x3f) | 0x80;
+    ObjectId::from_bytes(octets).to_string()
 }
 
 /// The content type of [`form`].

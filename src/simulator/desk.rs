@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use super::assertion::Federation;
+use super::call::Call;
 use super::device::SignIns;
 use super::faults::Book;
 use super::identity::{Machine, MachineIdentity};
@@ -185,7 +186,8 @@ pub(super) struct Desk {
     pub(super) generation: AtomicU64,
     /// How the loss of the present generation is reported, when not by the knobs.
     pub(super) loss: Mutex<Option<StateLoss>>,
-    tokens: Mutex<HashMap<String, u64>>,
+    /// Each with its end and its permissions.
+    tokens: Mutex<HashMap<String, (u64, Vec<String>)>>,
     /// All tokens given out, the latest ones.
     given: Mutex<VecDeque<String>>,
     skew: AtomicU64,
@@ -249,7 +251,15 @@ impl Desk {
         guid_of(self.nonce(), self.nonce())
     }
 
-    pub(super) fn granted(&self, any: &[&str]) -> bool {
+    /// Whether a request has one of these permissions: of those granted now, or where the
+    /// switch says so of those that its token was given with.
+    pub(super) fn granted(&self, call: &Call, any: &[&str]) -> bool {
+        let token = call.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        if let Some(token) = token.filter(|_| lock(&self.knobs).roles_in_token)
+            && let Some((_, roles)) = lock(&self.tokens).get(token.trim())
+        {
+            return roles.iter().any(|role| any.contains(&role.as_str()));
+        }
         lock(&self.roles).iter().any(|role| any.contains(&role.as_str()))
     }
 
@@ -261,13 +271,13 @@ impl Desk {
         }
         given.push_back(token.clone());
         let mut tokens = lock(&self.tokens);
-        tokens.retain(|_, expiry| expiry.saturating_add(3600) > now);
-        tokens.insert(token, expiry);
+        tokens.retain(|_, (expiry, _)| expiry.saturating_add(3600) > now);
+        tokens.insert(token, (expiry, lock(&self.roles).clone()));
     }
 
     /// When a token that this simulator issued expires.
     pub(super) fn token_expiry(&self, token: &str) -> Option<u64> {
-        lock(&self.tokens).get(token).copied()
+        lock(&self.tokens).get(token).map(|(expiry, _)| *expiry)
     }
 
     pub(super) fn tokens(&self) -> Vec<String> {

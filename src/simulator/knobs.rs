@@ -165,6 +165,9 @@ pub struct Knobs {
     pub batch_fails_whole: bool,
     /// Answers are compressed for those who accept it.
     pub gzip: bool,
+    /// A request has the permissions that its token was given with, as with Graph; otherwise
+    /// those that are granted at that moment.
+    pub roles_in_token: bool,
     /// The host of the tenant's Graph, as its authority tells it; not set for its own.
     pub graph_host: Option<String>,
     /// How the thumbprint of a certificate has to be written.
@@ -207,6 +210,7 @@ impl Default for Knobs {
             batch_reversed: false,
             batch_fails_whole: false,
             gzip: true,
+            roles_in_token: false,
             graph_host: None,
             thumbprint: Thumbprint::Any,
         }

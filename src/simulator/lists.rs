@@ -84,7 +84,7 @@ pub(super) fn members(
 ) -> Outcome {
     let tenant = lock(&desk.tenant);
     let group = live_object(&tenant, Kind::Group, key)?;
-    let hidden = desk.knobs().serve_hidden || desk.granted(&["Member.Read.Hidden"]);
+    let hidden = desk.knobs().serve_hidden || desk.granted(call, &["Member.Read.Hidden"]);
     let all = if is_hidden(group) && !hidden {
         Vec::new()
     } else if nested {
@@ -109,8 +109,8 @@ pub(super) fn members(
     let (page, next) = cut(&params, &all, shown)?;
     let selected = params.select();
     let readable = |kind| match kind {
-        Kind::User => desk.granted(READ_USERS),
-        Kind::Contact => desk.granted(READ_CONTACTS),
+        Kind::User => desk.granted(call, READ_USERS),
+        Kind::Contact => desk.granted(call, READ_CONTACTS),
         _ => true,
     };
     let items = page.into_iter().filter_map(|slot| tenant.get(slot)).map(|object| {

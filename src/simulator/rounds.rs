@@ -45,7 +45,7 @@ pub(super) fn round(desk: &Desk, call: &Call, kind: Kind) -> Outcome {
             cursor
         }
     };
-    let hidden = knobs.serve_hidden || desk.granted(&["Member.Read.Hidden"]);
+    let hidden = knobs.serve_hidden || desk.granted(call, &["Member.Read.Hidden"]);
     let ask = Ask {
         query: &cursor.query,
         phase: cursor.phase,

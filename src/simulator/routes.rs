@@ -82,12 +82,12 @@ fn graph(desk: &Desk, call: &Call, segments: &[String]) -> Outcome {
         ));
     }
     if let Some(kind) = delta_kind(segments) {
-        permit(desk, reading(kind))?;
+        permit(desk, call, reading(kind))?;
         return rounds::round(desk, call, kind);
     }
     match parts.as_slice() {
         ["organization"] => {
-            permit(desk, &["Organization.Read.All"])?;
+            permit(desk, call, &["Organization.Read.All"])?;
             let mut organization = lock(&desk.tenant).organization().clone();
             if let Some(fields) = organization.as_object_mut() {
                 fields.insert("id".to_owned(), desk.options.tenant_id.as_str().into());
@@ -95,16 +95,17 @@ fn graph(desk: &Desk, call: &Call, segments: &[String]) -> Outcome {
             Ok(list(call, "organization", vec![organization]))
         }
         [application] if application.starts_with("applications(") => {
-            permit(desk, &["Application.Read.All"])?;
+            permit(desk, call, &["Application.Read.All"])?;
             Ok(Reply::Json(token::application(desk, application)?))
         }
         ["domains"] => {
-            permit(desk, &["Domain.Read.All"])?;
+            permit(desk, call, &["Domain.Read.All"])?;
             Ok(list(call, "domains", lock(&desk.tenant).domains().to_vec()))
         }
         ["directory", "deletedItems", cast] => {
             permit(
                 desk,
+                call,
                 if cast.ends_with("user") { reading(Kind::User) } else { &["Group.Read.All"] },
             )?;
             lists::deleted_items(desk, call, cast)
@@ -112,22 +113,22 @@ fn graph(desk: &Desk, call: &Call, segments: &[String]) -> Outcome {
         ["groups", id, relation @ ("members" | "transitiveMembers"), rest @ ..]
             if matches!(rest, [] | ["$count"]) =>
         {
-            permit(desk, reading(Kind::Group))?;
+            permit(desk, call, reading(Kind::Group))?;
             lists::members(desk, call, id, *relation != "members", !rest.is_empty())
         }
         [name] => {
             let kind = collection(name).ok_or_else(|| no_segment(name))?;
-            permit(desk, reading(kind))?;
+            permit(desk, call, reading(kind))?;
             lists::collection(desk, call, kind)
         }
         [name, "$count"] => {
             let kind = collection(name).ok_or_else(|| no_segment(name))?;
-            permit(desk, reading(kind))?;
+            permit(desk, call, reading(kind))?;
             lists::count(desk, call, kind)
         }
         [name, key] => {
             let kind = collection(name).ok_or_else(|| no_segment(name))?;
-            permit(desk, reading(kind))?;
+            permit(desk, call, reading(kind))?;
             lists::single(desk, call, kind, key)
         }
         other => Err(no_segment(other.first().copied().unwrap_or_default())),
@@ -153,8 +154,12 @@ fn reading(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-fn permit(desk: &Desk, any: &[&str]) -> Result<(), Refusal> {
-    if desk.granted(any) || desk.granted(DIRECTORY) { Ok(()) } else { Err(Refusal::forbidden()) }
+fn permit(desk: &Desk, call: &Call, any: &[&str]) -> Result<(), Refusal> {
+    if desk.granted(call, any) || desk.granted(call, DIRECTORY) {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden())
+    }
 }
 
 fn refuse(desk: &Desk, call: &Call, refusal: &Refusal) -> Answer {

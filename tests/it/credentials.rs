@@ -419,6 +419,33 @@ async fn consent_that_is_withdrawn_and_granted_again_costs_nothing() {
     world.assert_equal();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_permission_granted_while_a_token_lives_is_noticed_before_its_end() {
+    let knobs = Knobs { roles_in_token: true, ..Knobs::default() };
+    let world = World::hasty(Tenant::generate(5, 30), knobs).await;
+    world.simulator.grant(&[]);
+    let (record, _) = world.try_pass(false).await.unwrap_err();
+    assert!(record.error.contains("User.Read.All"), "{}", record.error);
+    let all = options().roles;
+    world.simulator.grant(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    // The token was given a moment ago; many passes in a row do not ask for many.
+    for _ in 0..5 {
+        world.try_pass(false).await.unwrap_err();
+    }
+    assert_eq!(world.simulator.tally().token, 1);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    world.try_pass(false).await.unwrap_err();
+    world.pass().await;
+    world.assert_equal();
+    assert_eq!(world.simulator.tally().token, 2);
+    // Withdrawn: Graph goes by the token, too, until it ends.
+    world.simulator.grant(&[]);
+    world.pass().await;
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    world.try_pass(false).await.unwrap_err();
+    world.assert_equal();
+}
+
 /// A certificate authority of a company's own, and a certificate for this machine.
 pub fn company() -> (String, ServerCertificate) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();

@@ -41,6 +41,8 @@ pub(super) const OPERATION: &str = "token";
 const MARGIN: Duration = Duration::from_secs(300);
 /// How long a renewal that failed is left alone while the old token still serves.
 const PAUSE: Duration = Duration::from_secs(30);
+/// A token that lacks a permission is not asked for anew before this.
+const QUITE_NEW: Duration = Duration::from_secs(60);
 /// Where the answer does not say how long a token lives.
 const SHORT_LIFE: Duration = Duration::from_secs(600);
 
@@ -71,6 +73,7 @@ pub(super) struct Tokens {
 #[derive(Debug)]
 struct Held {
     token: Arc<Token>,
+    asked: Instant,
     renew: Instant,
 }
 
@@ -205,6 +208,15 @@ impl Client {
         }
     }
 
+    /// The next request gets a new token, unless this one is quite new.
+    pub(super) async fn distrust(&self, token: &Arc<Token>) {
+        let mut held = self.tokens.held.lock().await;
+        let held = held.as_mut().filter(|held| Arc::ptr_eq(&held.token, token));
+        if let Some(held) = held.filter(|held| held.asked.elapsed() >= QUITE_NEW) {
+            held.renew = Instant::now();
+        }
+    }
+
     async fn issue(&self, policy: &Policy) -> Result<Held, GraphError> {
         let tokens = &self.tokens;
         match &tokens.source {
@@ -305,7 +317,7 @@ impl Issued {
         let renew = asked + (life - MARGIN.min(life / 2));
         let token = Token { text: Secret::new(self.access_token), expires: asked + life };
         let refresh = self.refresh_token.filter(|text| !text.is_empty()).map(Secret::new);
-        (Held { token: Arc::new(token), renew }, refresh)
+        (Held { token: Arc::new(token), asked, renew }, refresh)
     }
 }
 
