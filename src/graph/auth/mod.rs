@@ -42,7 +42,7 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// How long a renewal that failed is left alone while the old token still serves.
 const PAUSE: Duration = Duration::from_secs(30);
 /// A token that lacks a permission is not asked for anew before this.
-const QUITE_NEW: Duration = Duration::from_secs(60);
+const QUITE_NEW: Duration = Duration::from_secs(600);
 /// Where the answer does not say how long a token lives.
 const SHORT_LIFE: Duration = Duration::from_secs(600);
 
