@@ -83,7 +83,8 @@ pub(super) struct Call<'a> {
 /// A failed attempt.
 #[derive(Debug)]
 pub(super) struct Failed {
-    error: GraphError,
+    /// Boxed: it is much larger than most answers are.
+    error: Box<GraphError>,
     /// The wait the server asked for.
     told: Option<Duration>,
     /// Whether another attempt may succeed.
@@ -319,7 +320,7 @@ impl Client {
                 Err(failed) => failed,
             };
             if !failed.passing {
-                return Err(failed.error);
+                return Err(*failed.error);
             }
             let jitter = getrandom::u32().unwrap_or(u32::MAX / 2);
             match policy.decide(attempt, failed.told, jitter) {
@@ -331,7 +332,7 @@ impl Client {
     }
 
     async fn pause(&self, failed: &Failed, attempt: u32, wait: Duration) {
-        let error = GraphError { retry: Retry::After(wait), ..failed.error.clone() };
+        let error = GraphError { retry: Retry::After(wait), ..(*failed.error).clone() };
         tracing::warn!(%error, attempt, "a request failed");
         if failed.concerns_all() {
             // The wait itself takes place in the budget, where all requests pass.
@@ -347,8 +348,8 @@ impl Client {
         }
         // A 404 keeps its own, longer time.
         match failed.error.kind {
-            ErrorKind::NotFound => failed.error,
-            _ => GraphError { retry: Retry::After(wait), ..failed.error },
+            ErrorKind::NotFound => *failed.error,
+            _ => GraphError { retry: Retry::After(wait), ..*failed.error },
         }
     }
 }
@@ -356,12 +357,12 @@ impl Client {
 impl Failed {
     /// No further attempt.
     pub(super) fn last(error: GraphError) -> Self {
-        Failed { error, told: None, passing: false }
+        Failed { error: Box::new(error), told: None, passing: false }
     }
 
     /// The error alone, where nothing is tried again.
     pub(super) fn into_error(self) -> GraphError {
-        self.error
+        *self.error
     }
 
     /// The answer, if it is a success.
@@ -375,7 +376,7 @@ impl Failed {
     }
 
     fn passing(error: GraphError) -> Self {
-        Failed { error, told: None, passing: true }
+        Failed { error: Box::new(error), told: None, passing: true }
     }
 
     fn network(call: &Call<'_>, text: &str) -> Self {
@@ -412,7 +413,7 @@ impl Failed {
             && call.purpose == Purpose::Read
             && call.attempt < NOT_FOUND_ATTEMPTS;
         let passing = error.kind.is_transient() || lagging;
-        Failed { error, told: answer.retry_after, passing }
+        Failed { error: Box::new(error), told: answer.retry_after, passing }
     }
 
     /// Whether every request of the connection should wait, not only this one.
