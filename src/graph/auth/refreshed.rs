@@ -121,10 +121,14 @@ impl Client {
 /// folder: the daemon most likely runs as that user.
 pub(in crate::graph) fn write(path: &Path, token: &Secret) -> std::io::Result<()> {
     // A daemon and a command may write at the same time.
-    let chance = getrandom::u32().unwrap_or_else(|_| std::process::id());
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{chance:08x}.new"));
+    name.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(name);
+    // What a crash has left there may have other permissions.
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let written = write_to(&beside, path, token).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         // It may not even be there.
@@ -182,7 +186,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_kept_in_memory_until_the_file_changes() {
         let folder = tempfile::tempdir().unwrap();
-        // No longer name is possible, for what is written first.
+        // What is written first would have a longer name than there can be.
         let path = folder.path().join("t".repeat(250));
         std::fs::write(&path, "one\n").unwrap();
         let person = Refreshed::new(path.clone());
