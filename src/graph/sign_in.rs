@@ -77,34 +77,50 @@ impl Graph {
     /// password may be right all the same.
     pub async fn sign_in(&self, asked: &SignIn<'_>) -> Result<(), GraphError> {
         let deadline = Instant::now() + asked.timeout;
-        let proofs = match asked.proof {
-            SignInProof::Connection => self.client.tokens.proofs()?,
+        match asked.proof {
+            SignInProof::Connection => self.sign_in_as_connection(asked, deadline).await,
             SignInProof::Secret(source) => {
-                let error = |error: String| failure(ErrorKind::Secret, &error, Retry::Never);
-                let secret = source.read().map_err(|e| {
-                    error(format!("{e}; correct client_secret of [connection.user_binds]"))
+                let secret = source.read().map_err(|error| {
+                    let text = format!("{error}; correct client_secret of [connection.user_binds]");
+                    failure(ErrorKind::Secret, &text, Retry::Never)
                 })?;
-                vec![(0, vec![("client_secret", secret)])]
+                self.sign_in_with(asked, &[("client_secret", secret)], deadline).await
             }
-            SignInProof::Public => vec![(0, Vec::new())],
-        };
-        let last = proofs.len().saturating_sub(1);
-        let mut outcome = Ok(());
-        for (nth, (at, proof)) in proofs.iter().enumerate() {
-            outcome = self.sign_in_with(asked, proof, deadline).await;
-            match &outcome {
-                // A secret that has been replaced: the other one may do.
-                Err(error) if nth < last && is_refused(error) => {}
-                Err(error) if is_refused(error) => break,
-                _ => {
-                    if matches!(asked.proof, SignInProof::Connection) {
-                        self.client.tokens.took(*at);
+            SignInProof::Public => self.sign_in_with(asked, &[], deadline).await,
+        }
+    }
+
+    /// In each way that the connection has to prove itself: a secret may just have been
+    /// replaced by the other one.
+    async fn sign_in_as_connection(
+        &self,
+        asked: &SignIn<'_>,
+        deadline: Instant,
+    ) -> Result<(), GraphError> {
+        let tokens = &self.client.tokens;
+        let mut refused = None;
+        for (at, proof) in tokens.proofs()? {
+            let fields = tokens.fields(&proof)?;
+            let outcome = self.sign_in_with(asked, &fields, deadline).await;
+            match outcome {
+                Err(error) if is_refused(&error) => refused = refused.or(Some(error)),
+                outcome => {
+                    let judged = match &outcome {
+                        Ok(()) => true,
+                        Err(error) => error.kind == ErrorKind::Credential,
+                    };
+                    if judged {
+                        tokens.took(at);
                     }
-                    break;
+                    return outcome;
                 }
             }
         }
-        outcome
+        match refused {
+            Some(error) => Err(error),
+            // A managed identity, or a person: nothing that could be shown.
+            None => self.sign_in_with(asked, &[], deadline).await,
+        }
     }
 
     async fn sign_in_with(

@@ -2,7 +2,7 @@
 
 use crate::credentials::{der, federated_token, federation, sample};
 use crate::world::daemon::Place;
-use crate::world::options;
+use crate::world::{hash, options};
 use entraldap::simulator::{Action, Kind, Machine, Options, Rule, Simulator, Target, Tenant};
 use std::path::Path;
 
@@ -105,13 +105,6 @@ fn placed(simulator: &Simulator, credential: &str) -> Place {
             + &more(&place)
     });
     place
-}
-
-fn hash(password: &str) -> String {
-    use argon2::PasswordHasher;
-    let params = argon2::Params::new(16, 1, 1, None).unwrap();
-    let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    argon.hash_password(password.as_bytes()).unwrap().to_string()
 }
 
 /// Runs it: a first load, a failure of every sort, binds right and wrong.

@@ -2,8 +2,7 @@
 
 use crate::members::{id, user};
 use crate::world::daemon::{Place, message};
-use crate::world::{BASE, options};
-use argon2::PasswordHasher;
+use crate::world::{BASE, hash, options};
 use entraldap::config::{Environment, parse};
 use entraldap::daemon::Daemon;
 use entraldap::simulator::{
@@ -43,14 +42,6 @@ fn people(domain: &str) -> Tenant {
     let contact = json!({"id": id(20), "displayName": "Pia", "mail": format!("pia@{domain}")});
     tenant.add_contact(contact).unwrap();
     tenant
-}
-
-fn hash(password: &str) -> String {
-    let params = argon2::Params::new(16, 1, 1, None).unwrap();
-    argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
-        .hash_password(password.as_bytes())
-        .unwrap()
-        .to_string()
 }
 
 fn connection(name: &str, simulator: &Simulator, more: &str) -> String {

@@ -28,7 +28,7 @@ const LIFE: Duration = Duration::from_secs(600);
 const LARGEST: u64 = 1 << 20;
 
 /// A certificate with its key.
-pub(super) struct Certificate {
+pub(in crate::graph) struct Certificate {
     key: RsaKeyPair,
     sha256: Vec<u8>,
     sha1: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) struct Certificate {
 /// How the thumbprint is written. Microsoft documents base64url; its own library for Go
 /// sends standard base64 (graph.md 1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spelling {
+pub(in crate::graph) enum Spelling {
     Documented,
     Standard,
 }

@@ -26,7 +26,7 @@ use super::transport::{FORM, form as form_body};
 use super::verdict::Purpose;
 use crate::config::Secret;
 use crate::config::settings::{ConnectionSettings, Credential, ManagedIdentity};
-use proof::Proofs;
+use proof::{Proof, Proofs};
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::Value;
@@ -146,18 +146,21 @@ impl Tokens {
         }
     }
 
-    /// Form fields that prove the application, in each way that it has, the one first that
-    /// was taken last; one without fields where it has no proof of its own.
+    /// The ways in which the application can prove itself, each with its place, the one first
+    /// that was taken last; none where it has no proof of its own.
     ///
     /// # Errors
     /// What it proves itself by cannot be read.
-    pub(super) fn proofs(&self) -> Result<Vec<(usize, Fields)>, GraphError> {
-        let Source::Application(proofs) = &self.source else { return Ok(vec![(0, Vec::new())]) };
-        let fields = |(at, proof): (usize, proof::Proof)| {
-            let audience = self.url.as_str();
-            Ok((at, proof.fields(&self.client_id, audience, SystemTime::now())?))
-        };
-        proofs.list()?.into_iter().map(fields).collect()
+    pub(super) fn proofs(&self) -> Result<Vec<(usize, Proof)>, GraphError> {
+        match &self.source {
+            Source::Application(proofs) => proofs.list(),
+            Source::Machine(_) | Source::Person(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The form fields of a proof, for one request: an assertion's id must not come twice.
+    pub(super) fn fields(&self, proof: &Proof) -> Result<Fields, GraphError> {
+        proof.fields(&self.client_id, self.url.as_str(), SystemTime::now())
     }
 
     /// Entra has taken the proof at this place.
@@ -239,12 +242,7 @@ impl Client {
                     ("scope", Secret::new(&*scope)),
                     ("grant_type", Secret::new("client_credentials")),
                 ];
-                // An assertion is good for one request: its id must not come twice.
-                form.extend(proof.fields(
-                    &tokens.client_id,
-                    tokens.url.as_str(),
-                    SystemTime::now(),
-                )?);
+                form.extend(tokens.fields(&proof)?);
                 Ok(form)
             };
             match self.ask(form, 3, policy).await {

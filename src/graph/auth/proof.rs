@@ -55,7 +55,7 @@ struct Kept {
 type Stamp = Option<(u64, u64, Option<SystemTime>)>;
 
 /// One proof.
-pub(super) enum Proof {
+pub(in crate::graph) enum Proof {
     Secret(Secret),
     Signed(Arc<Certificate>, Spelling),
     /// The file is read for each request: the token in it is short-lived.

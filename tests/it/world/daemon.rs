@@ -76,6 +76,12 @@ impl Place {
         self.folder.path().join(name)
     }
 
+    /// The first certificate in such a file (DER).
+    pub fn certificate(&self, name: &str) -> Vec<u8> {
+        use rustls::pki_types::{CertificateDer, pem::PemObject};
+        CertificateDer::from_pem_file(self.path(name)).unwrap().to_vec()
+    }
+
     fn config(&self) -> PathBuf {
         self.folder.path().join("entraldap.toml")
     }

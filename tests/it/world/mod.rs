@@ -35,6 +35,16 @@ pub fn options() -> Options {
     Options { client_secret: "right-secret".to_owned(), ..Options::default() }
 }
 
+/// A hash of a password that is cheap to check.
+pub fn hash(password: &str) -> String {
+    use argon2::PasswordHasher;
+    let params = argon2::Params::new(16, 1, 1, None).unwrap();
+    argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+        .hash_password(password.as_bytes())
+        .unwrap()
+        .to_string()
+}
+
 /// How the simulated tenant is reached. Waits are short: the simulator's clock is ours.
 pub fn connection(simulator: &Simulator) -> ConnectionSettings {
     let options = simulator.options();

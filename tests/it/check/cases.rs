@@ -1,27 +1,24 @@
-//! `entraldap check`: each way to be wrong, at its step, with cause and remedy.
+//! Ways to be wrong, and what `entraldap check` has to say of each.
 
-use crate::credentials::{company, der, proxy, sample};
+use crate::credentials::{company, der, sample};
 use crate::world::daemon::Place;
-use crate::world::options;
 use entraldap::simulator::{
-    Action, Knobs, Options, RetryAfter, Rule, ServerCertificate, Simulator, Target, Tenant,
-    TokenFault,
+    Action, Options, RetryAfter, Rule, ServerCertificate, Simulator, Target, TokenFault,
 };
 use rcgen::{CertificateParams, KeyPair};
-use serde_json::Value;
 use std::time::Duration;
 
 /// A way to be wrong.
-struct Case {
-    name: &'static str,
-    options: fn(&mut Options),
+pub struct Case {
+    pub name: &'static str,
+    pub options: fn(&mut Options),
     /// What is done to the tenant and to the configuration file.
-    change: fn(&Simulator, &Place),
-    step: &'static str,
-    outcome: &'static str,
+    pub change: fn(&Simulator, &Place),
+    pub step: &'static str,
+    pub outcome: &'static str,
     /// Parts of what is told.
-    cause: &'static str,
-    remedy: &'static str,
+    pub cause: &'static str,
+    pub remedy: &'static str,
 }
 
 fn nothing(_: &mut Options) {}
@@ -42,14 +39,14 @@ fn refused(code: u32, error: &str) -> Action {
 }
 
 /// Replaces a line of the configuration that begins so.
-fn line(place: &Place, begins: &str, new: &str) {
+pub fn line(place: &Place, begins: &str, new: &str) {
     place.configure(|text| {
         let lines = text.lines().map(|line| if line.starts_with(begins) { new } else { line });
         lines.collect::<Vec<_>>().join("\n")
     });
 }
 
-fn credential(place: &Place, new: &str) {
+pub fn credential(place: &Place, new: &str) {
     line(place, "client_secret", new);
 }
 
@@ -63,7 +60,7 @@ fn key(file: &str) -> String {
 }
 
 /// A certificate of the sample key that ends in so many days.
-fn ending(place: &Place, days: i64) {
+pub fn ending(place: &Place, days: i64) {
     let key = std::fs::read_to_string(sample("app.key")).unwrap();
     let pair = KeyPair::from_pem(&key).unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -120,7 +117,7 @@ fn signed_in(simulator: &Simulator, place: &Place) {
     credential(place, &format!("delegated = {{ token_file = \"{}\" }}", file.display()));
 }
 
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     // What proves the application.
     Case {
         name: "a certificate without its key",
@@ -523,136 +520,3 @@ const CASES: &[Case] = &[
         remedy: "Certificates & secrets",
     },
 ];
-
-async fn checked(case: &Case) -> (i32, Value, Place) {
-    let mut options = Options { knobs: Knobs::default(), ..options() };
-    (case.options)(&mut options);
-    let simulator = Simulator::start(Tenant::generate(3, 10), options).await.unwrap();
-    let place = Place::new(&simulator, "5m", &["127.0.0.1:0"]);
-    (case.change)(&simulator, &place);
-    let (code, text) = place.verb(&["check", "--json"]).await;
-    let answer = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{}: {text}", case.name));
-    (code, answer, place)
-}
-
-#[tokio::test]
-async fn check_names_step_cause_and_remedy_of_each_way_to_be_wrong() {
-    assert!(CASES.len() >= 25);
-    let mut wrong = Vec::new();
-    for case in CASES {
-        let (code, answer, _) = checked(case).await;
-        let steps = answer["checks"][0]["steps"].as_array().unwrap();
-        let step = steps.iter().find(|step| step["step"] == case.step).unwrap();
-        let part = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
-        let good = part("outcome") == case.outcome
-            && part("cause").contains(case.cause)
-            && part("remedy").contains(case.remedy)
-            && part("what").len() > 3;
-        // Something that fails fails the whole; what comes before it is good.
-        let failed = steps.iter().find(|step| step["outcome"] == "failed");
-        let first = failed.is_none_or(|first| {
-            first["step"] == case.step || ["contacts", "domains", "users"].contains(&case.step)
-        });
-        if !good || code != i32::from(failed.is_some()) || (case.outcome == "failed" && !first) {
-            wrong.push(format!("{}: exit {code}, {step:#}, failed first: {failed:?}", case.name));
-        }
-        let text = answer.to_string();
-        assert!(!text.contains("right-secret"), "{}: {text}", case.name);
-    }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
-}
-
-#[tokio::test]
-async fn a_good_configuration_passes_every_step_with_samples() {
-    let simulator = Simulator::start(Tenant::generate(3, 10), options()).await.unwrap();
-    let place = Place::new(&simulator, "5m", &["127.0.0.1:0"]);
-    let (code, text) = place.verb(&["check"]).await;
-    assert_eq!(code, 0, "{text}");
-    for part in [
-        "configuration OK",
-        "  ok   token",
-        "  ok   permissions",
-        "  ok   users",
-        "in the first page",
-        "contoso.com",
-        "/adminconsent?client_id=",
-    ] {
-        assert!(text.contains(part), "{part} not in\n{text}");
-    }
-    assert!(!text.contains("FAIL") && !text.contains("WARN"), "{text}");
-    let one = simulator.with_tenant(|tenant| {
-        use entraldap::simulator::Kind;
-        let id = tenant.live(Kind::Contact).next().unwrap().to_owned();
-        tenant.object(&id).unwrap()["mail"].as_str().unwrap().to_owned()
-    });
-    assert!(text.contains(&one), "{one} not in\n{text}");
-    let asked = simulator.tally().total;
-    let (code, _) = place.verb(&["check", "--offline"]).await;
-    assert_eq!((code, simulator.tally().total), (0, asked));
-    let (code, text) = place.verb(&["check", "--connection", "other"]).await;
-    assert!(code == 2 && text.contains("contoso"), "{text}");
-}
-
-#[tokio::test]
-async fn a_proxy_that_wants_a_login_is_named() {
-    let simulator = Simulator::start(Tenant::generate(3, 10), options()).await.unwrap();
-    let place = Place::new(&simulator, "5m", &["127.0.0.1:0"]);
-    let (port, _) = proxy().await;
-    let new =
-        format!("requests_per_second = 1000\nproxy = \"http://ada:hush-hush@127.0.0.1:{port}\"");
-    line(&place, "requests_per_second", &new);
-    let (code, text) = place.verb(&["check"]).await;
-    assert_eq!(code, 1, "{text}");
-    assert!(text.contains("the proxy wants a user name and a password"), "{text}");
-    assert!(!text.contains("hush-hush"), "{text}");
-}
-
-#[tokio::test]
-async fn files_with_tokens_are_looked_at_before_anything_starts() {
-    use std::os::unix::fs::PermissionsExt;
-    let simulator = Simulator::start(Tenant::generate(3, 10), options()).await.unwrap();
-    let place = Place::new(&simulator, "5m", &["127.0.0.1:0"]);
-    let file = place.path("federated");
-    let path = file.display();
-    credential(&place, &format!("federated_token = {{ file = \"{path}\" }}"));
-    std::fs::write(&file, " \n").unwrap();
-    let (code, text) = place.verb(&["check", "--offline"]).await;
-    assert!(code == 2 && text.contains("is empty") && text.contains("mounted"), "{text}");
-    std::fs::write(&file, "a.b.c").unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let (code, text) = place.verb(&["check", "--offline"]).await;
-    assert!(code == 0 && text.contains("every user of this machine"), "{text}");
-    line(&place, "federated_token", "managed_identity = { host = \"app-service\" }");
-    let (code, text) = place.verb(&["check", "--offline"]).await;
-    assert!(code == 2 && text.contains("IDENTITY_HEADER"), "{text}");
-    line(
-        &place,
-        "managed_identity",
-        "managed_identity = {}\nclient_certificate = { file = \"x\" }",
-    );
-    let (code, text) = place.verb(&["check", "--offline"]).await;
-    assert!(code == 2 && text.contains("stands beside"), "{text}");
-}
-
-#[tokio::test]
-async fn authorize_signs_a_person_in_and_the_next_pass_goes_well() {
-    let options = Options { public_client: true, ..options() };
-    let simulator = Simulator::start(Tenant::generate(3, 10), options).await.unwrap();
-    let place = Place::new(&simulator, "5m", &["127.0.0.1:0"]);
-    let (code, text) = place.verb(&["authorize"]).await;
-    assert!(code == 2 && text.contains("delegated = {"), "{text}");
-    let file = place.path("token");
-    credential(&place, &format!("delegated = {{ token_file = \"{}\" }}", file.display()));
-    let enter = async {
-        let code = simulator.code_wanted().await;
-        assert!(simulator.enter_code(&code, true));
-    };
-    let ((code, text), ()) = tokio::join!(place.verb(&["authorize"]), enter);
-    assert_eq!(code, 0, "{text}");
-    assert!(text.contains("microsoft.com/devicelogin"), "{text}");
-    assert!(text.contains("Signed in as admin@contoso.com"), "{text}");
-    let (code, text) = place.verb(&["check"]).await;
-    assert!(code == 0 && text.contains("in the name of admin@contoso.com"), "{text}");
-    let (code, text) = place.verb(&["sync"]).await;
-    assert_eq!(code, 0, "{text}");
-}
