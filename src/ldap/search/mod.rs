@@ -3,7 +3,6 @@
 pub(crate) mod constructed;
 pub(crate) mod cursor;
 pub(crate) mod paging;
-mod plan;
 mod projection;
 pub(crate) mod scope;
 pub(crate) mod sort;
@@ -25,6 +24,7 @@ use crate::directory::filter::Filter;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::replica::ids::Ids;
+use crate::replica::plan;
 use crate::replica::reader::Snapshot;
 use cursor::{Cursor, Feed, Page};
 use ldap3_proto::LdapResultCode;

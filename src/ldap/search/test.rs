@@ -1,13 +1,14 @@
 //! Testing a candidate where the indexes alone did not decide. Pure: no clock; reads
 //! the snapshot.
 
+use super::ReadError;
 use super::scope::NoRegion;
-use super::{ReadError, plan};
 use crate::directory::attribute::{AttributeId, Syntax};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::ldap::wire::response::Outcome;
 use crate::replica::ids::Ids;
+use crate::replica::plan;
 use crate::replica::reader::{Snapshot, StoredEntry};
 use ldap3_proto::LdapResultCode;
 

@@ -1,13 +1,13 @@
 //! From a filter to the entries that may match it, by the indexes alone.
 //! Pure: no clock; reads the snapshot.
 
-use super::ReadError;
+use super::error::Error;
+use super::ids::Ids;
+use super::reader::Snapshot;
 use crate::directory::attribute::{AttributeId, Syntax};
 use crate::directory::filter::Substrings;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
-use crate::replica::ids::Ids;
-use crate::replica::reader::Snapshot;
 use std::cell::Cell;
 use std::ops::Bound;
 
@@ -78,7 +78,7 @@ impl Found {
     }
 
     /// The numbers.
-    pub(crate) fn into_ids(self, snapshot: &Snapshot) -> Result<Ids, ReadError> {
+    pub(crate) fn into_ids(self, snapshot: &Snapshot) -> Result<Ids, Error> {
         if self.complement { Ok(snapshot.all()?.minus(&self.ids)) } else { Ok(self.ids) }
     }
 }
@@ -94,7 +94,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// Enough to look at every entry a few times.
-    pub(crate) fn new(snapshot: &Snapshot) -> Result<Self, ReadError> {
+    pub(crate) fn new(snapshot: &Snapshot) -> Result<Self, Error> {
         let entries = snapshot.len()?;
         Ok(Budget { left: Cell::new(100_000 + 4 * entries), entries })
     }
@@ -132,7 +132,7 @@ pub(crate) fn matching(
     predicate: &Predicate,
     snapshot: &Snapshot,
     budget: &Budget,
-) -> Result<Found, ReadError> {
+) -> Result<Found, Error> {
     Plan { snapshot, budget }.decide(predicate, true)
 }
 
@@ -144,7 +144,7 @@ struct Plan<'s> {
 impl Plan<'_> {
     /// A superset of the entries of which `predicate` is `truth`. Three values need both
     /// sides: an entry of which a part is Undefined is in neither set.
-    fn decide(&self, predicate: &Predicate, truth: bool) -> Result<Found, ReadError> {
+    fn decide(&self, predicate: &Predicate, truth: bool) -> Result<Found, Error> {
         match predicate {
             Predicate::Not(inner) => self.decide(inner, !truth),
             Predicate::Undefined => Ok(Found::none()),
@@ -156,7 +156,7 @@ impl Plan<'_> {
         }
     }
 
-    fn all_of(&self, list: &[Predicate], truth: bool) -> Result<Found, ReadError> {
+    fn all_of(&self, list: &[Predicate], truth: bool) -> Result<Found, Error> {
         let mut order: Vec<(u8, &Predicate)> = list.iter().map(|p| (rank(p, truth), p)).collect();
         order.sort_by_key(|(rank, _)| *rank);
         let mut left = order.len();
@@ -179,7 +179,7 @@ impl Plan<'_> {
         Ok(found)
     }
 
-    fn any_of(&self, list: &[Predicate], truth: bool) -> Result<Found, ReadError> {
+    fn any_of(&self, list: &[Predicate], truth: bool) -> Result<Found, Error> {
         let mut found = Found::none();
         for inner in list {
             found = found.or(self.decide(inner, truth)?);
@@ -190,7 +190,7 @@ impl Plan<'_> {
         Ok(found)
     }
 
-    fn lookup(&self, leaf: &Predicate) -> Result<Found, ReadError> {
+    fn lookup(&self, leaf: &Predicate) -> Result<Found, Error> {
         if self.budget.is_spent() {
             return Ok(Found::all(false));
         }
@@ -200,7 +200,7 @@ impl Plan<'_> {
     }
 }
 
-fn lookup(leaf: &Predicate, snapshot: &Snapshot) -> Result<Found, ReadError> {
+fn lookup(leaf: &Predicate, snapshot: &Snapshot) -> Result<Found, Error> {
     let exact = |ids: Ids| Found::these(ids, true);
     Ok(match leaf {
         // Every entry has an object class.
@@ -230,11 +230,7 @@ fn lookup(leaf: &Predicate, snapshot: &Snapshot) -> Result<Found, ReadError> {
     })
 }
 
-fn bits(
-    snapshot: &Snapshot,
-    id: AttributeId,
-    test: &dyn Fn(i64) -> bool,
-) -> Result<Ids, ReadError> {
+fn bits(snapshot: &Snapshot, id: AttributeId, test: &dyn Fn(i64) -> bool) -> Result<Ids, Error> {
     snapshot.keys_matching(id, &|key| Syntax::number_of_key(key).is_some_and(test))
 }
 
