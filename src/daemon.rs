@@ -79,6 +79,9 @@ impl Daemon {
         allow_open_files(settings.ldap.limits.connections);
         let writer = replica::open(&settings.replica)?;
         retire(&writer, settings)?;
+        if settings.replica.in_memory {
+            writer.keep_in_memory();
+        }
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let mut schedules = Vec::new();

@@ -16,6 +16,7 @@ impl Default for ReplicaSettings {
         ReplicaSettings {
             path: "/var/lib/entraldap/replica.redb".into(),
             cache: 64 << 20,
+            in_memory: true,
             // About five weeks of one pass in five minutes.
             history: 10_000,
             changes: Duration::from_secs(180 * DAY),

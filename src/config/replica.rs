@@ -13,6 +13,7 @@ pub(super) fn read(table: &Table<'_>) -> ReplicaSettings {
     ReplicaSettings {
         path: table.or("path", default.path, |value| value.path()),
         cache: table.or("cache", default.cache, |value| value.size(CACHE)),
+        in_memory: table.or("in_memory", default.in_memory, |value| value.boolean()),
         history: table.or("history", default.history, |value| value.number(1..=1_000_000)),
         changes: table.or("changes", default.changes, |value| {
             value.duration(Duration::from_secs(3600)..=Duration::from_secs(3650 * 86_400))

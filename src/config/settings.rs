@@ -52,6 +52,8 @@ pub struct ReplicaSettings {
     pub path: PathBuf,
     /// Page cache, in bytes.
     pub cache: usize,
+    /// Whether entries are kept in memory as well, for searches.
+    pub in_memory: bool,
     /// How many passes the history keeps.
     pub history: usize,
     /// How long it keeps the changes of single objects.

@@ -105,6 +105,19 @@ impl Syntax {
         }
     }
 
+    /// Whether `key` is that of `value`. Makes no key where both are plain ASCII, as nearly
+    /// all are.
+    pub fn equals(self, value: &[u8], key: &[u8]) -> bool {
+        if matches!(self, Syntax::DirectoryString | Syntax::ObjectClass)
+            && value.len() == key.len()
+            && value.eq_ignore_ascii_case(key)
+            && key.is_ascii()
+        {
+            return true;
+        }
+        self.key(value).is_some_and(|found| found == key)
+    }
+
     /// Whether `>=` and `<=` are defined.
     pub fn has_ordering(self) -> bool {
         self.ordering_rule().is_some()

@@ -125,7 +125,7 @@ impl Predicate {
             Predicate::Present(id) => any(id, &|_| true),
             Predicate::Equal(id, key) => {
                 let syntax = syntax_of(*id)?;
-                any(id, &|value| equals(syntax, value, key))
+                any(id, &|value| syntax.equals(value, key))
             }
             Predicate::GreaterOrEqual(id, key) => {
                 let syntax = syntax_of(*id)?;
@@ -179,18 +179,6 @@ impl Substrings {
 
 fn syntax_of(id: AttributeId) -> Option<Syntax> {
     super::schema::standard().get(id).map(|attribute| attribute.syntax)
-}
-
-/// Compares without making a key where both sides are plain ASCII, as nearly all are.
-fn equals(syntax: Syntax, value: &[u8], key: &[u8]) -> bool {
-    if matches!(syntax, Syntax::DirectoryString | Syntax::ObjectClass)
-        && value.len() == key.len()
-        && value.eq_ignore_ascii_case(key)
-        && key.is_ascii()
-    {
-        return true;
-    }
-    syntax.key(value).is_some_and(|found| found == key)
 }
 
 fn equal(attribute: &AttributeType, value: &[u8]) -> Option<Predicate> {

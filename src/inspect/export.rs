@@ -109,7 +109,7 @@ fn one(
 pub fn ldif(entry: &StoredEntry<'_>) -> String {
     let mut out = String::new();
     ldif_line(&mut out, "dn", entry.view().dn().as_bytes());
-    for slot in entry.view().slots() {
+    for slot in entry.view().attributes() {
         let Some(attribute) = schema::standard().get(slot.id) else { continue };
         for value in entry.values(slot.id) {
             ldif_line(&mut out, attribute.name, value);
@@ -138,7 +138,7 @@ pub fn ldif_line(out: &mut String, name: &str, value: &[u8]) {
 pub fn json_line(entry: &StoredEntry<'_>) -> String {
     let mut out = Map::new();
     out.insert("dn".to_owned(), entry.view().dn().into());
-    for slot in entry.view().slots() {
+    for slot in entry.view().attributes() {
         let Some(attribute) = schema::standard().get(slot.id) else { continue };
         let values = entry.values(slot.id).map(|value| match std::str::from_utf8(value) {
             Ok(text) if !text.contains('\0') => Value::from(text),

@@ -117,7 +117,7 @@ fn stored(
     value: &[u8],
 ) -> Result<Outcome, ReadError> {
     let entry = read(snapshot, number)?;
-    if entry.view().slot(attribute.id).is_none() {
+    if entry.view().attribute(attribute.id).is_none() {
         return Ok(no_such_attribute());
     }
     let Some(key) = attribute.syntax.key(value) else { return Ok(bad_value()) };

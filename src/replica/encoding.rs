@@ -23,7 +23,8 @@ use crate::directory::schema::Schema;
 /// Attributes with longer TLVs lie outside the entry.
 pub const WIDE: usize = 2048;
 
-const HEADER: usize = 32;
+/// The octets before an entry's name.
+pub(super) const HEADER: usize = 32;
 const SLOT: usize = 12;
 const FLAG_OPERATIONAL: u16 = 1;
 const FLAG_WIDE: u16 = 2;
@@ -120,6 +121,15 @@ fn partial_attribute(name: &str, values: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
+/// Writes a `PartialAttribute` of which these are the TLVs of the values.
+pub fn push_attribute(out: &mut Vec<u8>, name: &str, set: &[u8]) {
+    push_header(out, 0x30, tlv_len(name.len()) + tlv_len(set.len()));
+    push_header(out, 0x04, name.len());
+    out.extend_from_slice(name.as_bytes());
+    push_header(out, 0x31, set.len());
+    out.extend_from_slice(set);
+}
+
 /// The length of a TLV whose value has `len` octets.
 pub fn tlv_len(len: usize) -> usize {
     1 + match len {
@@ -160,12 +170,19 @@ pub fn split_tlv(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 /// The values inside a `PartialAttribute` TLV.
 pub fn values_of(tlv: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let set = || {
-        let (_, sequence, _) = split_tlv(tlv)?;
-        let (_, _, behind_name) = split_tlv(sequence)?;
-        split_tlv(behind_name).map(|(_, set, _)| set)
-    };
-    let mut rest = set().unwrap_or_default();
+    values_in(set_of(tlv).unwrap_or_default())
+}
+
+/// The TLVs of the values inside a `PartialAttribute` TLV.
+pub fn set_of(tlv: &[u8]) -> Option<&[u8]> {
+    let (_, sequence, _) = split_tlv(tlv)?;
+    let (_, _, behind_name) = split_tlv(sequence)?;
+    split_tlv(behind_name).map(|(_, set, _)| set)
+}
+
+/// The values of which these are the TLVs.
+pub fn values_in(set: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let mut rest = set;
     std::iter::from_fn(move || {
         let (_, value, behind) = split_tlv(rest)?;
         rest = behind;
@@ -221,13 +238,7 @@ impl<'a> View<'a> {
 
     /// What is stored beside the attributes.
     pub fn identity(&self) -> Identity {
-        let field = |at: usize| self.bytes.get(at..).unwrap_or_default();
-        Identity {
-            kind: self.bytes.first().and_then(|number| Kind::from_number(*number)),
-            connection: field(2).first_chunk().map_or(0, |b| u16::from_le_bytes(*b)),
-            parent: field(4).first_chunk().map_or(Number::MAX, |b| u32::from_le_bytes(*b)),
-            object: ObjectId::from_bytes(field(8).first_chunk().copied().unwrap_or_default()),
-        }
+        identity(self.bytes)
     }
 
     /// All attributes, by number.
@@ -250,6 +261,17 @@ impl<'a> View<'a> {
     /// Whether any attribute lies in the table of wide attributes.
     pub fn has_wide(&self) -> bool {
         self.slots.iter().any(|[_, _, flags, ..]| flags & FLAG_WIDE as u8 != 0)
+    }
+}
+
+/// What the header says.
+pub(super) fn identity(header: &[u8]) -> Identity {
+    let field = |at: usize| header.get(at..).unwrap_or_default();
+    Identity {
+        kind: header.first().and_then(|number| Kind::from_number(*number)),
+        connection: field(2).first_chunk().map_or(0, |b| u16::from_le_bytes(*b)),
+        parent: field(4).first_chunk().map_or(Number::MAX, |b| u32::from_le_bytes(*b)),
+        object: ObjectId::from_bytes(field(8).first_chunk().copied().unwrap_or_default()),
     }
 }
 

@@ -157,6 +157,7 @@ impl Transaction<'_> {
         }
         self.claim_name(&key_of(view.dn())?, number)?;
         self.tables.entries.insert(number, encoded.entry.as_slice())?;
+        self.pending.entry(number, Some(&encoded.entry));
         for (id, tlv) in &encoded.wide {
             self.tables.wide.insert((number, id.0), tlv.as_slice())?;
         }
@@ -167,6 +168,7 @@ impl Transaction<'_> {
     pub fn remove_entry(&mut self, number: Number) -> Result<bool, Error> {
         let Some((dn, old)) = self.take_entry(number)? else { return Ok(false) };
         self.index(number, Some(&old), None)?;
+        self.pending.entry(number, None);
         self.release_name(&key_of(&dn)?, number)?;
         Ok(true)
     }
@@ -234,6 +236,7 @@ impl Transaction<'_> {
         for value in values_of(tlv) {
             let Some((key, grams)) = keys::value_key(self.schema, id, value) else { continue };
             self.equal.change(&keys::equal(id, &key), number, add)?;
+            self.pending.value(id, &key, number, add);
             if grams {
                 for gram in keys::grams(id, &key) {
                     self.grams.change(&gram, number, add)?;

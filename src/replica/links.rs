@@ -64,8 +64,9 @@ impl Snapshot {
             return Ok(self.links(Space::Groups, number)?.and(&self.present(linked.member)?));
         }
         if attribute == linked.member_of {
-            let serves_members =
-                self.entry(number)?.is_some_and(|entry| entry.view().slot(linked.member).is_some());
+            let serves_members = self
+                .entry(number)?
+                .is_some_and(|entry| entry.view().attribute(linked.member).is_some());
             if serves_members {
                 return Ok(self
                     .links(Space::Members, number)?

@@ -90,19 +90,26 @@ impl Found {
 pub(crate) struct Budget {
     left: Cell<u64>,
     entries: u64,
+    enough: Option<usize>,
 }
 
 impl Budget {
     /// Enough to look at every entry a few times.
     pub(crate) fn new(snapshot: &Snapshot) -> Result<Self, Error> {
         let entries = snapshot.len()?;
-        Ok(Budget { left: Cell::new(100_000 + 4 * entries), entries })
+        Ok(Budget { left: Cell::new(100_000 + 4 * entries), entries, enough: None })
     }
 
     /// So many lookups.
     #[cfg(test)]
     pub(crate) fn of(lookups: u64) -> Self {
-        Budget { left: Cell::new(lookups), entries: 0 }
+        Budget { left: Cell::new(lookups), entries: 0, enough: None }
+    }
+
+    /// So many entries that certainly match are as good as all of them: no more can be
+    /// returned, whichever they are.
+    pub(crate) fn enough(self, entries: usize) -> Self {
+        Budget { enough: Some(entries), ..self }
     }
 
     /// Whether nothing more should be looked up.
@@ -133,7 +140,7 @@ pub(crate) fn matching(
     snapshot: &Snapshot,
     budget: &Budget,
 ) -> Result<Found, Error> {
-    Plan { snapshot, budget }.decide(predicate, true)
+    Plan { snapshot, budget }.find(predicate)
 }
 
 struct Plan<'s> {
@@ -142,6 +149,32 @@ struct Plan<'s> {
 }
 
 impl Plan<'_> {
+    /// The whole filter. What is found may be less than everything only here: nothing is
+    /// taken away from it any more.
+    fn find(&self, predicate: &Predicate) -> Result<Found, Error> {
+        let Some(enough) = self.budget.enough else { return self.decide(predicate, true) };
+        match predicate {
+            Predicate::And(list) => match list.as_slice() {
+                [only] => self.find(only),
+                _ => self.decide(predicate, true),
+            },
+            Predicate::Or(list) => {
+                let mut found = Found::none();
+                for inner in list {
+                    found = found.or(self.find(inner)?);
+                    if found.exact && !found.complement && found.ids.len() >= enough {
+                        break;
+                    }
+                }
+                Ok(found)
+            }
+            leaf @ (Predicate::Substrings(..)
+            | Predicate::GreaterOrEqual(..)
+            | Predicate::LessOrEqual(..)) => self.lookup(leaf, Some(enough)),
+            other => self.decide(other, true),
+        }
+    }
+
     /// A superset of the entries of which `predicate` is `truth`. Three values need both
     /// sides: an entry of which a part is Undefined is in neither set.
     fn decide(&self, predicate: &Predicate, truth: bool) -> Result<Found, Error> {
@@ -151,8 +184,8 @@ impl Plan<'_> {
             Predicate::And(list) if truth => self.all_of(list, truth),
             Predicate::Or(list) if !truth => self.all_of(list, truth),
             Predicate::And(list) | Predicate::Or(list) => self.any_of(list, truth),
-            leaf if truth => self.lookup(leaf),
-            leaf => Ok(self.lookup(leaf)?.not()),
+            leaf if truth => self.lookup(leaf, None),
+            leaf => Ok(self.lookup(leaf, None)?.not()),
         }
     }
 
@@ -190,17 +223,17 @@ impl Plan<'_> {
         Ok(found)
     }
 
-    fn lookup(&self, leaf: &Predicate) -> Result<Found, Error> {
+    fn lookup(&self, leaf: &Predicate, enough: Option<usize>) -> Result<Found, Error> {
         if self.budget.is_spent() {
             return Ok(Found::all(false));
         }
-        let found = lookup(leaf, self.snapshot)?;
+        let found = lookup(leaf, self.snapshot, enough)?;
         self.budget.spend(leaf, &found);
         Ok(found)
     }
 }
 
-fn lookup(leaf: &Predicate, snapshot: &Snapshot) -> Result<Found, Error> {
+fn lookup(leaf: &Predicate, snapshot: &Snapshot, enough: Option<usize>) -> Result<Found, Error> {
     let exact = |ids: Ids| Found::these(ids, true);
     Ok(match leaf {
         // Every entry has an object class.
@@ -208,17 +241,17 @@ fn lookup(leaf: &Predicate, snapshot: &Snapshot) -> Result<Found, Error> {
         Predicate::Present(id) => exact(snapshot.present(*id)?),
         Predicate::Equal(id, key) => exact(snapshot.equal(*id, key)?),
         Predicate::GreaterOrEqual(id, key) => {
-            exact(snapshot.range(*id, Bound::Included(key), Bound::Unbounded)?)
+            exact(snapshot.range(*id, Bound::Included(key), Bound::Unbounded, enough)?)
         }
         Predicate::LessOrEqual(id, key) => {
-            exact(snapshot.range(*id, Bound::Unbounded, Bound::Included(key))?)
+            exact(snapshot.range(*id, Bound::Unbounded, Bound::Included(key), enough)?)
         }
         Predicate::Substrings(id, pieces) => {
             let any = pieces.initial.is_some() || !pieces.any.is_empty() || pieces.last.is_some();
             if !any {
                 return Ok(exact(snapshot.present(*id)?));
             }
-            let (ids, all_match) = snapshot.substrings(*id, pieces)?;
+            let (ids, all_match) = snapshot.substrings(*id, pieces, enough)?;
             Found::these(ids, all_match)
         }
         Predicate::AllBits(id, mask) => exact(bits(snapshot, *id, &|n| n & mask == *mask)?),

@@ -103,6 +103,47 @@ impl ReadPostings {
         Ok(if reverse { Box::new(rows.rev().map(row)) } else { Box::new(rows.map(row)) })
     }
 
+    /// Tells every key in a range, without its first two octets, and its numbers, while
+    /// `go_on` says so; the flag says whether it did to the end.
+    pub(super) fn each(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        mut go_on: impl FnMut() -> bool,
+        mut tell: impl FnMut(&[u8], &Ids),
+    ) -> Result<bool, Error> {
+        for row in self.heads.range::<&[u8]>((from, to))? {
+            if !go_on() {
+                return Ok(false);
+            }
+            let (key, head) = row?;
+            let ids = resolve(&self.chunks, key.value(), head.value())?;
+            tell(key.value().get(2..).unwrap_or_default(), &ids);
+        }
+        Ok(true)
+    }
+
+    /// Numbers of keys in a range, `enough` of them or more, where there are so many.
+    pub(super) fn some(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        enough: usize,
+    ) -> Result<Ids, Error> {
+        let mut found = RoaringBitmap::new();
+        for row in self.heads.range::<&[u8]>((from, to))? {
+            let (key, head) = row?;
+            match resolve(&self.chunks, key.value(), head.value())? {
+                Ids::Few(list) => found.extend(list),
+                Ids::Many(set) => found |= set,
+            }
+            if found.len() >= enough as u64 {
+                break;
+            }
+        }
+        Ok(Ids::Many(found))
+    }
+
     /// The union over all keys in a range that `test` accepts.
     pub(super) fn union(
         &self,

@@ -1,12 +1,14 @@
 //! Reading: a handle that cannot write, and the snapshots it opens.
 
 use super::connection::ConnectionState;
-use super::encoding::{Slot, View, values_of};
+use super::encoding::{View, set_of, values_in};
 use super::error::Error;
 use super::ids::{Ids, Number};
 use super::keys::{self, linked};
 use super::postings::Rows;
+use super::resident::{Packed, Resident};
 use super::tables::ReadTables;
+use super::view::{AttributeView, EntryView};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::entry::Values;
@@ -46,11 +48,13 @@ pub struct Snapshot {
     /// Containers and the base each stands below.
     containers: Vec<(Number, Number)>,
     sequence: u64,
+    /// The entries in memory, unless they are being read into it.
+    resident: Option<Arc<Resident>>,
 }
 
 impl Reader {
     pub(super) fn new(database: &Database) -> Result<Self, Error> {
-        Ok(Reader { current: Arc::new(ArcSwap::from_pointee(Snapshot::open(database)?)) })
+        Ok(Reader { current: Arc::new(ArcSwap::from_pointee(Snapshot::open(database, None)?)) })
     }
 
     /// The newest published state. Held for one search, and while its client reads the
@@ -59,14 +63,22 @@ impl Reader {
         self.current.load_full()
     }
 
-    pub(super) fn refresh(&self, database: &Database) -> Result<(), Error> {
-        self.current.store(Arc::new(Snapshot::open(database)?));
+    /// Publishes what has been committed; `resident` is the same state in memory.
+    pub(super) fn refresh(
+        &self,
+        database: &Database,
+        resident: Option<Arc<Resident>>,
+    ) -> Result<(), Error> {
+        self.current.store(Arc::new(Snapshot::open(database, resident)?));
         Ok(())
     }
 }
 
 impl Snapshot {
-    fn open(database: &Database) -> Result<Self, Error> {
+    pub(super) fn open(
+        database: &Database,
+        resident: Option<Arc<Resident>>,
+    ) -> Result<Self, Error> {
         let txn = database.begin_read()?;
         let tables = ReadTables::open(&txn)?;
         let mut contexts = Vec::new();
@@ -90,7 +102,7 @@ impl Snapshot {
             Some(octets) => octets.value().first_chunk().map_or(0, |b| u64::from_le_bytes(*b)),
             None => 0,
         };
-        Ok(Snapshot { tables, contexts, connections, containers, sequence })
+        Ok(Snapshot { tables, contexts, connections, containers, sequence, resident })
     }
 
     /// The configured connections' parts of the tree.
@@ -106,6 +118,11 @@ impl Snapshot {
     /// Counts commits: answers from snapshots with the same number are equal.
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// Whether entries are read from memory.
+    pub fn is_in_memory(&self) -> bool {
+        self.resident.is_some()
     }
 
     /// How many entries there are.
@@ -125,10 +142,17 @@ impl Snapshot {
 
     /// An entry.
     pub fn entry(&self, number: Number) -> Result<Option<StoredEntry<'_>>, Error> {
-        let Some(octets) = self.tables.entries.get(number)? else { return Ok(None) };
-        if View::new(octets.value()).is_none() {
-            return Err(Error::Damaged("an entry"));
-        }
+        let resident = self.resident.as_ref().and_then(|resident| resident.entry(number));
+        let octets = match resident {
+            Some(packed) => Octets::Resident(packed),
+            None => {
+                let Some(octets) = self.tables.entries.get(number)? else { return Ok(None) };
+                if View::new(octets.value()).is_none() {
+                    return Err(Error::Damaged("an entry"));
+                }
+                Octets::Stored(octets)
+            }
+        };
         Ok(Some(StoredEntry {
             snapshot: self,
             number,
@@ -167,7 +191,10 @@ impl Snapshot {
     pub fn equal(&self, attribute: AttributeId, key: &[u8]) -> Result<Ids, Error> {
         let linked = linked();
         if !linked.is_linked(attribute) {
-            return self.tables.equal.get(&keys::equal(attribute, key));
+            return match self.equal_in_memory(attribute, key)? {
+                Some(found) => Ok(found),
+                None => self.tables.equal.get(&keys::equal(attribute, key)),
+            };
         }
         let Some(number) = self.number(&DnKey::from_bytes(key))? else { return Ok(Ids::default()) };
         if attribute == linked.distinguished_name || attribute == linked.entry_dn {
@@ -176,12 +203,31 @@ impl Snapshot {
         self.step(attribute, number)
     }
 
-    /// Entries with a value whose key lies in the range. Exact. Not for linked DNs.
+    /// The same, where memory knows; of other values some have the same hash.
+    fn equal_in_memory(&self, attribute: AttributeId, key: &[u8]) -> Result<Option<Ids>, Error> {
+        let candidates = self.resident.as_ref().and_then(|r| r.candidates(attribute, key));
+        let Some(candidates) = candidates else { return Ok(None) };
+        let Some(known) = schema::standard().get(attribute) else { return Ok(None) };
+        let mut found = Vec::new();
+        for number in candidates {
+            let entry = self.entry(number)?.ok_or(Error::Damaged("an entry of an index"))?;
+            let holds = entry.values(attribute).any(|value| known.syntax.equals(value, key));
+            entry.sound()?;
+            if holds {
+                found.push(number);
+            }
+        }
+        Ok(Some(Ids::Few(found)))
+    }
+
+    /// Entries with a value whose key lies in the range; no more than about `enough`, where
+    /// that is given. Exact. Not for linked DNs.
     pub fn range(
         &self,
         attribute: AttributeId,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
+        enough: Option<usize>,
     ) -> Result<Ids, Error> {
         let row = |key: &[u8]| keys::equal(attribute, key);
         let (first, behind) = (row(&[]), keys::after_prefix(&row(&[])));
@@ -198,7 +244,10 @@ impl Snapshot {
             (Bound::Unbounded, Some(behind)) => Bound::Excluded(behind.as_slice()),
             (Bound::Unbounded, None) => Bound::Unbounded,
         };
-        self.tables.equal.union(from, to, &|_| true)
+        match enough {
+            Some(enough) => self.tables.equal.some(from, to, enough),
+            None => self.tables.equal.union(from, to, &|_| true),
+        }
     }
 
     /// Distinct keys of the attribute with the entries that have them, in ascending order
@@ -223,26 +272,30 @@ impl Snapshot {
         self.tables.equal.rows(low, high, reverse)
     }
 
-    /// Entries with a value whose key starts so. Exact.
-    pub fn prefix(&self, attribute: AttributeId, prefix: &[u8]) -> Result<Ids, Error> {
-        match keys::after_prefix(prefix) {
-            Some(behind) => {
-                self.range(attribute, Bound::Included(prefix), Bound::Excluded(&behind))
-            }
-            None => self.range(attribute, Bound::Included(prefix), Bound::Unbounded),
-        }
+    /// Entries with a value whose key starts so, as [`Snapshot::range`].
+    pub fn prefix(
+        &self,
+        attribute: AttributeId,
+        prefix: &[u8],
+        enough: Option<usize>,
+    ) -> Result<Ids, Error> {
+        let behind = keys::after_prefix(prefix);
+        let to = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.range(attribute, Bound::Included(prefix), to, enough)
     }
 
-    /// Entries that may have a matching value; the flag says whether all of them do.
+    /// Entries that may have a matching value, and about `enough` of them, where that is
+    /// given; the flag says whether all of them do.
     pub fn substrings(
         &self,
         attribute: AttributeId,
         pieces: &Substrings,
+        enough: Option<usize>,
     ) -> Result<(Ids, bool), Error> {
         if let Substrings { initial: Some(initial), any, last: None } = pieces
             && any.is_empty()
         {
-            return Ok((self.prefix(attribute, initial)?, true));
+            return Ok((self.prefix(attribute, initial, enough)?, true));
         }
         let indexed = schema::standard().get(attribute).is_some_and(|a| a.substrings_index);
         let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
@@ -288,9 +341,14 @@ impl Snapshot {
 pub struct StoredEntry<'s> {
     snapshot: &'s Snapshot,
     number: Number,
-    octets: AccessGuard<'static, &'static [u8]>,
+    octets: Octets<'s>,
     wide: OnceCell<Vec<(AttributeId, Vec<u8>)>>,
     unread: Cell<bool>,
+}
+
+enum Octets<'s> {
+    Stored(AccessGuard<'static, &'static [u8]>),
+    Resident(Packed<'s>),
 }
 
 impl StoredEntry<'_> {
@@ -300,22 +358,24 @@ impl StoredEntry<'_> {
     }
 
     /// The entry in place.
-    pub fn view(&self) -> View<'_> {
-        // Checked when the entry was opened.
-        View::new(self.octets.value()).unwrap_or_else(View::empty)
+    pub fn view(&self) -> EntryView<'_> {
+        match &self.octets {
+            // Checked when the entry was opened.
+            Octets::Stored(octets) => {
+                EntryView::Stored(View::new(octets.value()).unwrap_or_else(View::empty))
+            }
+            Octets::Resident(packed) => EntryView::Packed(*packed),
+        }
     }
 
-    /// The `PartialAttribute` TLV of a slot, wherever it lies.
-    pub fn tlv<'a>(&'a self, slot: &Slot<'a>) -> Result<&'a [u8], Error> {
-        match slot.tlv {
-            Some(tlv) => Ok(tlv),
-            None => self
-                .wide()?
-                .iter()
-                .find(|(id, _)| *id == slot.id)
-                .map(|(_, tlv)| tlv.as_slice())
-                .ok_or(Error::Damaged("a wide attribute")),
+    /// The TLVs of an attribute's values, wherever they lie.
+    pub fn set<'a>(&'a self, attribute: &AttributeView<'a>) -> Result<&'a [u8], Error> {
+        if let Some(set) = attribute.set {
+            return Ok(set);
         }
+        let mut wide = self.wide()?.iter();
+        let tlv = wide.find(|(id, _)| *id == attribute.id).and_then(|(_, tlv)| set_of(tlv));
+        tlv.ok_or(Error::Damaged("a wide attribute"))
     }
 
     /// Whether all values that were asked for have been read. An error where not all
@@ -339,17 +399,10 @@ impl StoredEntry<'_> {
 
 impl Values for StoredEntry<'_> {
     fn values(&self, attribute: AttributeId) -> impl Iterator<Item = &[u8]> {
-        let tlv = self.view().slot(attribute).and_then(|slot| match slot.tlv {
-            Some(_) => self.inline_tlv(attribute),
-            None => self.tlv(&slot).inspect_err(|_| self.unread.set(true)).ok(),
-        });
-        tlv.into_iter().flat_map(values_of)
-    }
-}
-
-impl StoredEntry<'_> {
-    fn inline_tlv(&self, attribute: AttributeId) -> Option<&[u8]> {
-        View::new(self.octets.value())?.slot(attribute)?.tlv
+        let set = self.view().attribute(attribute);
+        let set =
+            set.and_then(|found| self.set(&found).inspect_err(|_| self.unread.set(true)).ok());
+        set.into_iter().flat_map(values_in)
     }
 }
 

@@ -5,29 +5,37 @@ use super::error::Error;
 use super::ids::Number;
 use super::postings::WritePostings;
 use super::reader::Reader;
+use super::residency::Residency;
+use super::resident::Pending;
 use super::rewrite;
 use super::tables::{self, WriteTables};
 use crate::config::settings::ReplicaSettings;
 use crate::directory::schema::{self, Schema};
 use redb::{Database, ReadableTable, WriteTransaction};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The one handle that writes. Cheap to clone; transactions follow one another.
 #[derive(Clone)]
 pub struct Writer {
     /// Held from the begin of a transaction until its commit is published: of two
-    /// commits, readers must not be left with the older one. `None` while the file
-    /// cannot be opened again after an I/O error.
-    database: Arc<Mutex<Option<Database>>>,
-    reader: Reader,
+    /// commits, readers must not be left with the older one.
+    pub(super) slot: Arc<Mutex<Slot>>,
+    pub(super) reader: Reader,
     settings: ReplicaSettings,
+}
+
+/// What only one transaction at a time may use.
+pub(super) struct Slot {
+    /// `None` while the file cannot be opened again after an I/O error.
+    pub(super) database: Option<Database>,
+    pub(super) residency: Residency,
 }
 
 impl Writer {
     pub(super) fn new(database: Database, settings: &ReplicaSettings) -> Result<Self, Error> {
         let reader = Reader::new(&database)?;
-        let database = Arc::new(Mutex::new(Some(database)));
-        Ok(Writer { database, reader, settings: settings.clone() })
+        let slot = Slot { database: Some(database), residency: Residency::Off };
+        Ok(Writer { slot: Arc::new(Mutex::new(slot)), reader, settings: settings.clone() })
     }
 
     /// A handle for searches.
@@ -41,33 +49,46 @@ impl Writer {
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = slot.as_ref() else {
+        let mut slot = self.lock();
+        if slot.database.is_none() {
             self.reopen(&mut slot);
             return Err(Error::Storage("it could not be opened again yet".to_owned()).into());
-        };
-        let done = self.write_to(database, change);
+        }
+        let done = self.write_to(&mut slot, change);
         // After an I/O error redb refuses all work until the file is opened anew.
-        if done.is_err() && database.begin_write().is_err() {
+        let is_lost = |database: &Database| database.begin_write().is_err();
+        if done.is_err() && slot.database.as_ref().is_some_and(is_lost) {
             self.reopen(&mut slot);
         }
         done
     }
 
+    pub(super) fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write_to<T, E: From<Error>>(
         &self,
-        database: &Database,
+        slot: &mut Slot,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        let Slot { database: Some(database), residency } = &mut *slot else {
+            return Err(Error::Storage("it is closed".to_owned()).into());
+        };
         let txn = database.begin_write().map_err(Error::from)?;
-        let done = {
-            let mut transaction = Transaction::open(&txn)?;
+        let (done, pending) = {
+            let mut transaction = Transaction::open(&txn, residency.collector())?;
             let done = change(&mut transaction)?;
             transaction.finish()?;
-            done
+            (done, transaction.pending)
         };
         txn.commit().map_err(Error::from)?;
-        self.reader.refresh(database)?;
+        residency.follow(pending);
+        let published = self.reader.refresh(database, residency.ready());
+        if published.is_err() || residency.is_outdated() {
+            self.build(slot);
+        }
+        published?;
         Ok(done)
     }
 
@@ -75,8 +96,8 @@ impl Writer {
     /// other writers; searches that are under way when the new file takes the place of the
     /// old one end with an error, and may be asked again.
     pub fn rewrite(&self) -> Result<(), Error> {
-        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = slot.as_ref() else {
+        let mut slot = self.lock();
+        let Some(database) = slot.database.as_ref() else {
             return Err(Error::Storage("it could not be opened again yet".to_owned()));
         };
         let draft = rewrite::draft(&self.settings.path);
@@ -89,7 +110,7 @@ impl Writer {
         // The same rights as before: the copy may have been made under another mask.
         let rights = std::fs::metadata(&self.settings.path).map_err(storage)?.permissions();
         std::fs::set_permissions(&draft, rights).map_err(storage)?;
-        drop(slot.take());
+        drop(slot.database.take());
         let renamed = std::fs::rename(&draft, &self.settings.path).map_err(storage);
         self.open_again(
             &mut slot,
@@ -100,24 +121,30 @@ impl Writer {
 
     /// Closes the file and opens it again. Searches meanwhile, and until it succeeds,
     /// cannot be answered, and say so.
-    fn reopen(&self, slot: &mut Option<Database>) {
-        drop(slot.take());
+    fn reopen(&self, slot: &mut Slot) {
+        drop(slot.database.take());
+        // Whether the last commit is in the file is not known.
+        slot.residency.forget();
         self.open_again(
             slot,
             "the replica was opened again after an I/O error; the last committed state is served",
         );
     }
 
-    fn open_again(&self, slot: &mut Option<Database>, done: &str) {
+    fn open_again(&self, slot: &mut Slot, done: &str) {
         let opened = super::open::database(&self.settings).map_err(|error| error.to_string());
         let published = opened.and_then(|database| {
-            self.reader.refresh(&database).map_err(|error| error.to_string())?;
+            let resident = slot.residency.ready();
+            self.reader.refresh(&database, resident).map_err(|error| error.to_string())?;
             Ok(database)
         });
         match published {
             Ok(database) => {
                 tracing::warn!("{done}");
-                *slot = Some(database);
+                slot.database = Some(database);
+                if slot.residency.is_outdated() {
+                    self.build(slot);
+                }
             }
             Err(error) => tracing::error!(
                 "the replica cannot be opened again, searches answer `unavailable`: {error}"
@@ -134,12 +161,14 @@ pub struct Transaction<'t> {
     pub(super) grams: WritePostings<'t>,
     pub(super) links: WritePostings<'t>,
     pub(super) schema: &'static Schema,
+    /// What becomes of the entries in memory.
+    pub(super) pending: Pending,
     next_number: Number,
     pub(super) next_change: u64,
 }
 
 impl<'t> Transaction<'t> {
-    fn open(txn: &'t WriteTransaction) -> Result<Self, Error> {
+    fn open(txn: &'t WriteTransaction, pending: Pending) -> Result<Self, Error> {
         let tables = WriteTables::open(txn)?;
         let next_number = match tables.meta.get("next")? {
             Some(octets) => octets.value().first_chunk().map_or(0, |b| Number::from_le_bytes(*b)),
@@ -152,6 +181,7 @@ impl<'t> Transaction<'t> {
             grams: WritePostings::open(txn, tables::GRAMS)?,
             links: WritePostings::open(txn, tables::LINKS)?,
             schema: schema::standard(),
+            pending,
             next_number,
             next_change,
             tables,

@@ -269,8 +269,9 @@ async fn what_cannot_be_checked_is_unavailable_and_no_failure() {
     // One answer that is lost is asked for once more.
     house.simulator.faults().add(Rule::new(Action::Hangup).on(Target::Token).times(1));
     assert_eq!(house.bind(ANN, "right").await, right());
-    // A sync that is throttled stops nobody.
-    house.simulator.faults().add(Rule::new(Action::Throttle(RetryAfter::Seconds(600))));
+    // A sync that is throttled stops nobody. Longer than it waits: a silence that one stream
+    // is told of holds the others as well.
+    house.simulator.faults().add(Rule::new(Action::Throttle(RetryAfter::Seconds(3600))));
     house.daemon.schedules()[0].sync(false).await.unwrap();
     assert_eq!(house.bind(ANN, "right").await, right());
 }

@@ -144,7 +144,7 @@ fn mail_members(
                 continue;
             }
             let is_group = entry.view().identity().kind == Some(Kind::Group);
-            if is_group && entry.view().slot(ids.member).is_some() {
+            if is_group && entry.view().attribute(ids.member).is_some() {
                 open.push(member);
             } else if !is_group || says_true(&entry, ids.hides_members) {
                 recipients.insert(member);

@@ -133,7 +133,16 @@ fn try_begin(
         false => Predicate::Undefined,
     };
     let limits = Limits::of(server, session, request, wishes).map_err(NoRegion::Answer)?;
-    let (candidates, region, test) = candidates(predicate, region, snapshot, None)?;
+    // Without pages and without an order it does not matter which entries the size limit
+    // leaves.
+    let everywhere = region == Region::Everything && visible == Visible::Everywhere;
+    let enough = (everywhere && wishes.paged.is_none() && wishes.sort.is_none())
+        .then(|| usize::try_from(limits.size).unwrap_or(usize::MAX).saturating_add(1));
+    let mut budget = plan::Budget::new(snapshot)?;
+    if let Some(enough) = enough {
+        budget = budget.enough(enough);
+    }
+    let (candidates, region, test) = candidates(predicate, region, snapshot, &budget)?;
     let (feed, sorted) = match order(wishes, session, Some(&candidates))? {
         Ordered::As(order) => {
             let from = limits.sorted.map(|position| (limits.next, position));
@@ -228,13 +237,12 @@ fn order(
     if sort.critical { Err(NoRegion::Unsortable(refused)) } else { Ok(Ordered::No(Some(refused))) }
 }
 
-/// The candidates, what they must be checked against, and how. `budget` is the usual one
-/// where it is not given.
+/// The candidates, what they must be checked against, and how.
 fn candidates(
     predicate: Predicate,
     region: Region,
     snapshot: &Snapshot,
-    budget: Option<plan::Budget>,
+    budget: &plan::Budget,
 ) -> Result<(Ids, Region, Option<test::Test>), NoRegion> {
     let test = |predicate| test::Test::new(predicate, snapshot).map(Some);
     // A search of named entries reads them; no index is asked.
@@ -242,8 +250,7 @@ fn candidates(
         let test = if always_true(&predicate) { None } else { test(predicate)? };
         return Ok((ids, Region::Everything, test));
     }
-    let budget = budget.map_or_else(|| plan::Budget::new(snapshot), Ok)?;
-    let found = plan::matching(&predicate, snapshot, &budget)?;
+    let found = plan::matching(&predicate, snapshot, budget)?;
     if found.is_none() {
         return Ok((Ids::default(), region, None));
     }
@@ -328,15 +335,21 @@ impl Limits {
     }
 }
 
-/// The numbers that a search of everything finds, with so many lookups, for tests.
+/// The numbers that a search of everything finds, with so many lookups and no more than so
+/// many of interest, for tests.
 #[cfg(test)]
 pub(crate) fn found_by_plan(
     predicate: Predicate,
     snapshot: &Snapshot,
     lookups: Option<u64>,
+    enough: Option<usize>,
 ) -> Vec<u32> {
-    let budget = lookups.map(plan::Budget::of);
-    let (ids, _, test) = candidates(predicate, Region::Everything, snapshot, budget).unwrap();
+    let budget = lookups.map_or_else(|| plan::Budget::new(snapshot).unwrap(), plan::Budget::of);
+    let budget = match enough {
+        Some(enough) => budget.enough(enough),
+        None => budget,
+    };
+    let (ids, _, test) = candidates(predicate, Region::Everything, snapshot, &budget).unwrap();
     let passes = |number: &u32| {
         let entry = snapshot.entry(*number).unwrap().unwrap();
         test.as_ref().is_none_or(|test| test.passes(&entry).unwrap())

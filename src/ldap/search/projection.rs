@@ -9,7 +9,8 @@ use crate::directory::predicate::Predicate;
 use crate::directory::schema::{Described, Schema};
 use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
-use crate::replica::encoding::{Slot, values_of};
+use crate::replica::AttributeView;
+use crate::replica::encoding::{push_attribute, values_in};
 use crate::replica::reader::{Snapshot, StoredEntry};
 
 /// A parsed list of attributes.
@@ -137,7 +138,7 @@ impl Projection {
         self.readable = Some(readable.clone());
     }
 
-    fn may_return(&self, slot: &Slot<'_>) -> bool {
+    fn may_return(&self, slot: &AttributeView<'_>) -> bool {
         self.readable.as_ref().is_none_or(|readable| readable.holds(slot.id))
     }
 
@@ -175,40 +176,34 @@ impl Projection {
         schema: &Schema,
     ) -> Result<(), ReadError> {
         let view = entry.view();
-        if self.user && self.readable.is_some() {
-            for slot in view.slots().filter(|slot| !slot.operational && self.may_return(slot)) {
-                out.extend_from_slice(entry.tlv(&slot)?);
+        let put = |out: &mut Vec<u8>, found: &AttributeView<'_>| {
+            if let Some(known) = schema.get(found.id) {
+                push_attribute(out, known.name, entry.set(found)?);
             }
-        } else if self.user {
-            out.extend_from_slice(view.user_tlvs());
-            if view.has_wide() {
-                for slot in view.slots().filter(|slot| !slot.operational && slot.tlv.is_none()) {
-                    out.extend_from_slice(entry.tlv(&slot)?);
+            Ok::<(), ReadError>(())
+        };
+        if self.user || self.operational {
+            for found in view.attributes() {
+                if self.covers(&found) && self.may_return(&found) {
+                    put(out, &found)?;
                 }
             }
         }
-        if self.operational {
-            for slot in view.slots().filter(|slot| slot.operational && self.may_return(slot)) {
-                out.extend_from_slice(entry.tlv(&slot)?);
-            }
-        }
         for attribute in &self.named {
-            if let Some(slot) = view.slot(*attribute)
-                && !self.covers(&slot)
+            if let Some(found) = view.attribute(*attribute)
+                && !self.covers(&found)
             {
-                out.extend_from_slice(entry.tlv(&slot)?);
+                put(out, &found)?;
             }
         }
         for id in &self.binary {
-            if let (Some(slot), Some(found)) = (view.slot(*id), schema.get(*id)) {
-                let tlv = entry.tlv(&slot)?;
-                let values: Vec<&[u8]> = values_of(tlv).collect();
-                attribute(out, &format!("{};binary", found.name), values.iter().copied());
+            if let (Some(found), Some(known)) = (view.attribute(*id), schema.get(*id)) {
+                push_attribute(out, &format!("{};binary", known.name), entry.set(&found)?);
             }
         }
         for range in &self.ranges {
-            if let Some(slot) = view.slot(range.attribute) {
-                range.copy(out, entry.tlv(&slot)?, schema);
+            if let Some(found) = view.attribute(range.attribute) {
+                range.copy(out, entry.set(&found)?, schema);
             }
         }
         Ok(())
@@ -223,16 +218,16 @@ impl Projection {
         schema: &Schema,
     ) -> Result<(), ReadError> {
         let items = self.matched.as_deref().unwrap_or_default();
-        for slot in entry.view().slots() {
+        for slot in entry.view().attributes() {
             let Some(found) = schema.get(slot.id).filter(|_| self.asks_for(&slot)) else {
                 continue;
             };
-            let tlv = entry.tlv(&slot)?;
+            let set = entry.set(&slot)?;
             let matches = |value: &&[u8]| {
                 let alone = OneValue { attribute: slot.id, value };
                 items.iter().any(|item| item.evaluate(&alone, &|_, _| false) == Some(true))
             };
-            let values: Vec<&[u8]> = values_of(tlv).filter(matches).collect();
+            let values: Vec<&[u8]> = values_in(set).filter(matches).collect();
             if !values.is_empty() {
                 attribute(out, found.name, values.iter().copied());
             }
@@ -259,21 +254,21 @@ impl Projection {
 
     /// RFC 4511 4.5.1: "typesOnly [...] TRUE causes only attribute descriptions".
     fn copy_types(&self, out: &mut Vec<u8>, entry: &StoredEntry<'_>, schema: &Schema) {
-        for slot in entry.view().slots().filter(|slot| self.asks_for(slot)) {
+        for slot in entry.view().attributes().filter(|slot| self.asks_for(slot)) {
             if let Some(found) = schema.get(slot.id) {
                 attribute(out, found.name, std::iter::empty());
             }
         }
     }
 
-    fn asks_for(&self, slot: &Slot<'_>) -> bool {
+    fn asks_for(&self, slot: &AttributeView<'_>) -> bool {
         let asked =
             self.covers(slot) || self.named.contains(&slot.id) || self.binary.contains(&slot.id);
         asked && self.may_return(slot)
     }
 
     /// Whether `*` or `+` asks for an attribute already.
-    fn covers(&self, slot: &Slot<'_>) -> bool {
+    fn covers(&self, slot: &AttributeView<'_>) -> bool {
         if slot.operational { self.operational } else { self.user }
     }
 }
@@ -302,9 +297,9 @@ fn is_octets(attribute: &AttributeType) -> bool {
 }
 
 impl Range {
-    fn copy(&self, out: &mut Vec<u8>, tlv: &[u8], schema: &Schema) {
+    fn copy(&self, out: &mut Vec<u8>, set: &[u8], schema: &Schema) {
         let Some(found) = schema.get(self.attribute) else { return };
-        let count = values_of(tlv).count();
+        let count = values_in(set).count();
         if self.low >= count || self.high.is_some_and(|high| high < self.low) {
             return;
         }
@@ -313,7 +308,7 @@ impl Range {
         // `*` as the upper end says that there are no more.
         let end = high.map_or_else(|| "*".to_owned(), |high| high.to_string());
         let name = format!("{};range={}-{end}", found.name, self.low);
-        let values: Vec<&[u8]> = values_of(tlv).skip(self.low).take(wanted).collect();
+        let values: Vec<&[u8]> = values_in(set).skip(self.low).take(wanted).collect();
         attribute(out, &name, values.iter().copied());
     }
 }
@@ -335,7 +330,7 @@ fn ranged<'s>(
 mod tests {
     use super::*;
     use crate::directory::schema;
-    use crate::replica::encoding::split_tlv;
+    use crate::replica::encoding::{set_of, split_tlv, values_of};
 
     fn projection(names: &[&str]) -> Projection {
         Projection::new(
@@ -402,7 +397,7 @@ mod tests {
         let text = |low, high| {
             let mut out = Vec::new();
             let range = Range { attribute: id("member"), low, high };
-            range.copy(&mut out, &tlv, schema::standard());
+            range.copy(&mut out, set_of(&tlv).unwrap(), schema::standard());
             let (_, inside, _) = split_tlv(&out)?;
             let (_, name, _) = split_tlv(inside)?;
             Some((String::from_utf8_lossy(name).into_owned(), values_of(&out).count()))

@@ -1,6 +1,6 @@
 //! Filters: the indexes must never say anything else than a look at every entry would.
 
-use super::world::{World, entry, replica, small};
+use super::world::{World, entry, on_disk, small};
 use crate::directory::filter::{Filter, Substrings};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
@@ -77,9 +77,10 @@ async fn filters_of_mail_gateways_find_what_they_should() {
     }
 }
 
-/// More entries than the plan leaves to testing, so that sets are intersected.
-fn snapshot() -> Arc<Snapshot> {
-    static REPLICA: OnceLock<Writer> = OnceLock::new();
+/// More entries than the plan leaves to testing, so that sets are intersected; as searches
+/// read them from the file, and from memory.
+fn snapshots() -> [Arc<Snapshot>; 2] {
+    static REPLICA: OnceLock<(Writer, [Arc<Snapshot>; 2])> = OnceLock::new();
     let fill = || {
         let mut entries = small();
         for n in 0..60 {
@@ -90,9 +91,14 @@ fn snapshot() -> Arc<Snapshot> {
                 [("objectClass", class), ("cn", "ada lind"), ("userAccountControl", &control)];
             entries.push(entry(&dn, &pairs));
         }
-        replica(entries)
+        let writer = on_disk(entries);
+        let from_file = writer.reader().snapshot();
+        writer.keep_in_memory();
+        let snapshots = [from_file, writer.reader().snapshot()];
+        assert_eq!(snapshots.each_ref().map(|snapshot| snapshot.is_in_memory()), [false, true]);
+        (writer, snapshots)
     };
-    REPLICA.get_or_init(fill).reader().snapshot()
+    REPLICA.get_or_init(fill).1.clone()
 }
 
 fn leaf() -> impl Strategy<Value = Filter> {
@@ -167,7 +173,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn the_plan_finds_what_a_scan_finds(filter in filter()) {
-        let snapshot = snapshot();
+        let [snapshot, in_memory] = snapshots();
         let predicate = Predicate::bind(&filter, schema::standard(), &|_| true);
         let all = snapshot.all().unwrap();
         let naive: Vec<u32> = all.iter().filter(|number| {
@@ -176,8 +182,15 @@ proptest! {
             predicate.evaluate(&entry, &in_chain) == Some(true)
         }).collect();
         for lookups in [None, Some(0), Some(1), Some(4)] {
-            let found = found_by_plan(predicate.clone(), &snapshot, lookups);
-            prop_assert_eq!(&found, &naive, "{} with {:?} lookups", filter, lookups);
+            for snapshot in [&snapshot, &in_memory] {
+                let found = found_by_plan(predicate.clone(), snapshot, lookups, None);
+                prop_assert_eq!(&found, &naive, "{} with {:?} lookups", filter, lookups);
+                for enough in [1, 5, 30] {
+                    let found = found_by_plan(predicate.clone(), snapshot, lookups, Some(enough));
+                    prop_assert!(found.iter().all(|number| naive.contains(number)), "{}", filter);
+                    prop_assert!(found.len() >= enough.min(naive.len()), "{}: {:?}", filter, found);
+                }
+            }
         }
     }
 }

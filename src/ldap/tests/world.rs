@@ -88,6 +88,13 @@ pub(super) fn small() -> Vec<Entry> {
 
 /// The replica behind the tests: these entries, below [`BASE`], each behind the one above.
 pub(super) fn replica(entries: Vec<Entry>) -> Writer {
+    let writer = on_disk(entries);
+    writer.keep_in_memory();
+    writer
+}
+
+/// The same, without a copy in memory.
+pub(super) fn on_disk(entries: Vec<Entry>) -> Writer {
     let writer = empty();
     writer.write(|t| publish(t, &entries)).unwrap();
     writer

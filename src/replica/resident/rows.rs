@@ -1,0 +1,174 @@
+//! From the hash of a value to the numbers of the entries that may have it. Pure: no
+//! I/O, no clock.
+//!
+//! All rows are in the order of their hashes, in lists of some dozens. Hashes are spread
+//! evenly, so a hash tells which list its row is in, and nearly where. A commit copies the
+//! lists that it changes and shares the others.
+
+use super::super::ids::Number;
+use crate::directory::attribute::AttributeId;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+
+/// How many rows a list holds when it is made, about.
+const LIST: usize = 64;
+/// The lists are made anew when they hold so many.
+const CROWDED: usize = 8 * LIST;
+
+/// A number behind the hash of a value.
+type Row = u64;
+
+/// The hash of a value's key: of this process alone, so nobody can choose values that
+/// fall together.
+pub(super) fn hash(attribute: AttributeId, key: &[u8]) -> u32 {
+    static STATE: OnceLock<RandomState> = OnceLock::new();
+    (STATE.get_or_init(RandomState::new).hash_one((attribute.0, key)) >> 32) as u32
+}
+
+/// The number of a row.
+pub(super) fn number(row: Row) -> Number {
+    row as Number
+}
+
+/// A row.
+pub(super) fn row(hash: u32, number: Number) -> Row {
+    (u64::from(hash) << 32) | u64::from(number)
+}
+
+/// All rows.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// Each holds the rows of an equal part of all hashes.
+    lists: Vec<Arc<[Row]>>,
+    len: usize,
+}
+
+impl Rows {
+    /// Makes the lists of these rows.
+    pub(super) fn of(rows: impl ExactSizeIterator<Item = Row>) -> Self {
+        let mut lists = vec![Vec::with_capacity(LIST + LIST / 4); (rows.len() / LIST).max(1)];
+        let count = lists.len();
+        for row in rows {
+            let (at, _) = place(row, count);
+            if let Some(list) = lists.get_mut(at) {
+                list.push(row);
+            }
+        }
+        let mut len = 0;
+        for list in &mut lists {
+            list.sort_unstable();
+            list.dedup();
+            len += list.len();
+        }
+        Rows { lists: lists.into_iter().map(Arc::from).collect(), len }
+    }
+
+    /// The rows with this hash.
+    pub(super) fn find(&self, hash: u32) -> &[Row] {
+        let (first, last) = (row(hash, 0), row(hash, Number::MAX));
+        let (at, part) = place(first, self.lists.len());
+        let Some(list) = self.lists.get(at) else { return &[] };
+        let mut start = ((u64::from(part) * list.len() as u64) >> 32) as usize;
+        while start > 0 && list.get(start - 1).is_some_and(|row| *row >= first) {
+            start -= 1;
+        }
+        while list.get(start).is_some_and(|row| *row < first) {
+            start += 1;
+        }
+        let rest = list.get(start..).unwrap_or_default();
+        let end = rest.iter().position(|row| *row > last).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    }
+
+    /// After these changes, in their order: a row, and whether it is added.
+    pub(super) fn after(&self, changes: &[(Row, bool)]) -> Self {
+        let mut after = Rows { lists: self.lists.clone(), len: self.len };
+        let count = after.lists.len();
+        for (row, add) in changes {
+            let Some(list) = after.lists.get_mut(place(*row, count).0) else { continue };
+            let (at, behind) = match list.binary_search(row) {
+                Ok(at) => (at, at + 1),
+                Err(at) => (at, at),
+            };
+            if *add == (behind > at) {
+                continue;
+            }
+            let (before, behind) = (list.get(..at), list.get(behind..));
+            let mut changed = Vec::with_capacity(list.len() + 1);
+            changed.extend_from_slice(before.unwrap_or_default());
+            changed.extend(add.then_some(*row));
+            changed.extend_from_slice(behind.unwrap_or_default());
+            after.len = after.len + changed.len() - list.len();
+            *list = Arc::from(changed);
+        }
+        if after.len <= CROWDED * count {
+            return after;
+        }
+        let all: Vec<Row> = after.lists.iter().flat_map(|list| list.iter().copied()).collect();
+        Self::of(all.into_iter())
+    }
+
+    /// How many octets it takes up.
+    pub(super) fn size(&self) -> usize {
+        let lists = self.lists.iter().map(|list| 40 + 8 * list.len());
+        lists.sum()
+    }
+}
+
+/// In which of so many lists a row is, and how far in it, as a part of 2^32.
+fn place(row: Row, count: usize) -> (usize, u32) {
+    let product = (row >> 32) * count as u64;
+    ((product >> 32) as usize, product as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn found(rows: &Rows, hash: u32) -> Vec<Number> {
+        rows.find(hash).iter().map(|row| number(*row)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_rows_are_found_after_any_changes(
+            first in prop::collection::vec((any::<u32>(), 0u32..50), 0..3000),
+            changes in prop::collection::vec((any::<u32>(), 0u32..50, any::<bool>()), 0..3000),
+            few in prop::bool::ANY,
+        ) {
+            // Few different hashes: many rows of one, and hashes far from even.
+            let hash = |hash: u32| if few { hash % 7 } else { hash };
+            let mut model: BTreeSet<Row> = first.iter().map(|(h, n)| row(hash(*h), *n)).collect();
+            let rows = Rows::of(first.iter().map(|(h, n)| row(hash(*h), *n)));
+            let before = model.clone();
+            let changes: Vec<(Row, bool)> =
+                changes.iter().map(|(h, n, add)| (row(hash(*h), *n), *add)).collect();
+            for (row, add) in &changes {
+                if *add { model.insert(*row); } else { model.remove(row); }
+            }
+            let after = rows.after(&changes);
+            for (rows, model) in [(&rows, &before), (&after, &model)] {
+                prop_assert_eq!(rows.len, model.len());
+                for wanted in model.iter().chain(changes.iter().map(|(row, _)| row)) {
+                    let hash = (wanted >> 32) as u32;
+                    let expected: Vec<Number> =
+                        model.range(row(hash, 0)..=row(hash, Number::MAX)).map(|r| number(*r)).collect();
+                    prop_assert_eq!(found(rows, hash), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_index_that_grows_makes_more_lists() {
+        let rows = Rows::of(Vec::new().into_iter());
+        assert_eq!(rows.lists.len(), 1);
+        let all: Vec<(Row, bool)> =
+            (0..100_000u32).map(|n| (row(n.wrapping_mul(2_654_435_761), n), true)).collect();
+        let rows = rows.after(&all);
+        assert!(rows.lists.len() > 1000, "{}", rows.lists.len());
+        assert!(rows.lists.iter().all(|list| list.len() <= CROWDED));
+    }
+}

@@ -1,0 +1,64 @@
+//! An entry of a snapshot, read in place, wherever it is kept.
+
+use super::encoding::{Identity, Slot, View, set_of};
+use super::resident::Packed;
+use crate::directory::attribute::AttributeId;
+
+/// An entry, read in place.
+#[derive(Debug, Clone, Copy)]
+pub enum EntryView<'a> {
+    /// As the file has it.
+    Stored(View<'a>),
+    /// As it is kept in memory.
+    Packed(Packed<'a>),
+}
+
+/// An attribute of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttributeView<'a> {
+    /// Which.
+    pub id: AttributeId,
+    /// Whether it is returned only when asked for.
+    pub operational: bool,
+    /// The TLVs of its values; `None` where they lie in the table of wide attributes.
+    pub(super) set: Option<&'a [u8]>,
+}
+
+impl<'a> EntryView<'a> {
+    /// The entry's name, as text.
+    pub fn dn(&self) -> &'a str {
+        match self {
+            EntryView::Stored(view) => view.dn(),
+            EntryView::Packed(packed) => packed.dn(),
+        }
+    }
+
+    /// What is stored beside the attributes.
+    pub fn identity(&self) -> Identity {
+        match self {
+            EntryView::Stored(view) => view.identity(),
+            EntryView::Packed(packed) => packed.identity(),
+        }
+    }
+
+    /// All attributes, by number.
+    pub fn attributes(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
+        let (stored, packed) = match self {
+            EntryView::Stored(view) => (Some(view.slots().map(of_slot)), None),
+            EntryView::Packed(packed) => (None, Some(packed.attributes())),
+        };
+        stored.into_iter().flatten().chain(packed.into_iter().flatten())
+    }
+
+    /// One attribute; `None` where the entry lacks it.
+    pub fn attribute(&self, id: AttributeId) -> Option<AttributeView<'a>> {
+        match self {
+            EntryView::Stored(view) => view.slot(id).map(of_slot),
+            EntryView::Packed(packed) => packed.attribute(id),
+        }
+    }
+}
+
+fn of_slot(slot: Slot<'_>) -> AttributeView<'_> {
+    AttributeView { id: slot.id, operational: slot.operational, set: slot.tlv.and_then(set_of) }
+}
