@@ -17,6 +17,7 @@ mod postings;
 pub mod reader;
 mod rewrite;
 pub mod source;
+pub(crate) mod steps;
 mod tables;
 mod upgrade;
 pub mod writer;
