@@ -7,6 +7,7 @@ use crate::config::settings::ConnectionSettings;
 use crate::inspect::explain::{Explanation, explain};
 use crate::inspect::export::{self, Format, Selection};
 use crate::inspect::history;
+use crate::inspect::plan::{self, Question};
 use crate::replica::{self, Reader};
 use crate::sync::{Handle, PassRecord, Status};
 use axum::body::{Body, Bytes};
@@ -70,6 +71,7 @@ pub fn router(facts: Facts, token: Option<Secret>) -> Router {
         .route("/status", get(status))
         .route("/passes", get(passes))
         .route("/explain", get(explain_one))
+        .route("/plan", get(plan_one))
         .route("/export", get(export_all))
         .route("/pass", get(pass))
         .route("/lives", get(lives))
@@ -188,6 +190,26 @@ async fn explain_one(State(facts): Shared, Query(query): Query<ExplainQuery>) ->
     match answer {
         Ok(explanation) => Json(explanation).into_response(),
         Err(error) => broken(error),
+    }
+}
+
+#[derive(Deserialize)]
+struct PlanQuery {
+    filter: String,
+    base: Option<String>,
+}
+
+/// Reads as many entries as a large search does, so it keeps no thread of others busy.
+async fn plan_one(State(facts): Shared, Query(query): Query<PlanQuery>) -> Response {
+    let question = match Question::new(&query.filter, query.base.as_deref()) {
+        Ok(question) => question,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    let planning = move || plan::plan(&facts.reader.snapshot(), &question);
+    match tokio::task::spawn_blocking(planning).await {
+        Ok(Ok(planned)) => Json(planned).into_response(),
+        Ok(Err(error)) => broken(error),
+        Err(_) => stopping(),
     }
 }
 

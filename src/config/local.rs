@@ -1,7 +1,6 @@
 //! `[connection.local]`: entries of our own, beside those of the tenant, and the LDIF file
 //! that they stand in.
 
-use super::nearest;
 use super::reader::Table;
 use super::settings::TreeSettings;
 use super::value::Trouble;
@@ -173,15 +172,7 @@ const MADE: &[&str] = &[
 ];
 
 fn unknown(name: &str) -> String {
-    let lower: Vec<String> = schema::standard()
-        .attributes()
-        .iter()
-        .map(|known| known.name.to_ascii_lowercase())
-        .collect();
-    let names: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let meant = nearest::nearest(name, &names)
-        .and_then(|meant| schema::standard().attribute(meant.as_bytes()));
-    match meant {
+    match schema::standard().nearest(name) {
         Some(meant) => format!("{name} is not an attribute; did you mean {}?", meant.name),
         None => format!("{name} is not an attribute"),
     }

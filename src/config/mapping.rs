@@ -1,13 +1,12 @@
 //! `[connection.mapping]`: what becomes of the properties of Graph objects.
 
-use super::nearest;
 use super::property::PropertyPath;
 use super::reader::{Place, Table};
 use super::settings::TreeSettings;
 use super::value::{Trouble, Value, kind_of};
 use crate::directory::attribute::{AttributeType, Syntax};
 use crate::directory::kind::Kind;
-use crate::directory::schema;
+use crate::directory::{nearest, schema};
 use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -209,12 +208,7 @@ fn all(table: &Table<'_>, kind: Kind, rdn: &str) -> Vec<Mapped> {
 fn attribute(name: &str) -> Result<&'static AttributeType, Trouble> {
     let schema = schema::standard();
     let Some(found) = schema.attribute(name.as_bytes()) else {
-        let lower: Vec<String> =
-            schema.attributes().iter().map(|known| known.name.to_ascii_lowercase()).collect();
-        let names: Vec<&str> = lower.iter().map(String::as_str).collect();
-        let meant = nearest::nearest(name, &names);
-        let meant = meant.and_then(|meant| schema.attribute(meant.as_bytes()));
-        let remedy = match meant {
+        let remedy = match schema.nearest(name) {
             Some(meant) => format!("did you mean \"{}\"?", meant.name),
             None => "write an attribute that the schema (cn=Subschema) lists".to_owned(),
         };

@@ -20,7 +20,6 @@ mod load;
 mod local;
 mod log;
 mod mapping;
-mod nearest;
 pub mod problem;
 mod profile;
 pub mod property;

@@ -1,13 +1,12 @@
 //! `[[ldap.profile]]`: what an account may see, from where, and how much of it.
 
 use super::distinct::Distinct;
-use super::nearest;
 use super::reader::Table;
 use super::settings::{ConnectionSettings, ProfileSettings, Readable};
 use super::value::{Trouble, Value};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::Dn;
-use crate::directory::{schema, text};
+use crate::directory::{nearest, schema, text};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -132,11 +131,7 @@ fn attribute(value: &Value<'_>) -> Result<AttributeId, Trouble> {
     if let Some(found) = schema.attribute(name.as_bytes()) {
         return Ok(found.id);
     }
-    let lower: Vec<String> =
-        schema.attributes().iter().map(|known| known.name.to_ascii_lowercase()).collect();
-    let names: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let meant = nearest::nearest(name, &names).and_then(|meant| schema.attribute(meant.as_bytes()));
-    let remedy = match meant {
+    let remedy = match schema.nearest(name) {
         Some(meant) => format!("did you mean \"{}\"?", meant.name),
         None => "write a name that the schema (cn=Subschema) lists".to_owned(),
     };

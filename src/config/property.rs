@@ -1,7 +1,7 @@
 //! Properties of Graph objects, as a configuration may name them. Pure: no I/O, no clock.
 
-use super::nearest;
 use crate::directory::kind::Kind;
+use crate::directory::nearest;
 
 /// A property, and the way into it: `employeeOrgData/costCenter`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,9 @@
 //! so that reading goes on; [`super::load`] hands out settings only if nothing was
 //! reported. Sections read all their keys before they give up on a missing one.
 
-use super::nearest;
 use super::problem::Problem;
 use super::value::{Trouble, Value, kind_of};
+use crate::directory::nearest;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use toml::Spanned;

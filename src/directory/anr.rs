@@ -2,6 +2,7 @@
 //! of any name or address (MS-ADTS 3.1.1.3.1.3.4). Pure: no I/O, no clock.
 
 use super::filter::{Filter, Substrings};
+use super::schema::{self, Described};
 
 /// The attribute that stands for all of them.
 pub(super) const NAME: &str = "aNR";
@@ -51,6 +52,20 @@ pub(super) fn expand(value: &[u8]) -> Filter {
         any.push(Filter::And(vec![begins("sn", first), begins("givenName", second)]));
     }
     Filter::Or(any)
+}
+
+/// What `filter` stands for where it asks for a name this way; `None` for other filters.
+pub(crate) fn expansion(filter: &Filter) -> Option<Filter> {
+    let (name, text): (_, &[u8]) = match filter {
+        Filter::Present(name) => (name, b""),
+        Filter::Equality(name, value) | Filter::Approx(name, value) => (name, value),
+        Filter::Substrings(name, pieces) => (name, pieces.only_initial()?),
+        _ => return None,
+    };
+    match schema::standard().described(name) {
+        Described::Attribute(found) if found.name == NAME => Some(expand(text)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

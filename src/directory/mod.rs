@@ -1,7 +1,7 @@
 //! What an entry is: names, attributes, schema, filters and how they compare.
 //! Pure: no I/O, no clock.
 
-mod anr;
+pub(crate) mod anr;
 pub mod attribute;
 mod definitions;
 pub mod dn;
@@ -10,6 +10,7 @@ pub mod filter;
 pub mod ids;
 pub mod kind;
 pub mod ldif;
+pub(crate) mod nearest;
 pub mod predicate;
 pub mod schema;
 pub mod subschema;

@@ -3,6 +3,7 @@
 
 use super::attribute::{AttributeId, AttributeType};
 use super::definitions;
+use super::nearest::nearest;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -100,6 +101,21 @@ impl Schema {
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         self.attribute_names.get(&*lower).and_then(|id| self.get(*id))
+    }
+
+    /// The attribute type that a mistyped name was probably meant to be.
+    pub fn nearest(&self, name: &str) -> Option<&AttributeType> {
+        let named = |known: &AttributeType| {
+            known
+                .aliases
+                .iter()
+                .chain([&known.name])
+                .map(|name| name.to_ascii_lowercase())
+                .collect()
+        };
+        let lower: Vec<String> = self.attributes.iter().flat_map::<Vec<String>, _>(named).collect();
+        let names: Vec<&str> = lower.iter().map(String::as_str).collect();
+        self.attribute(nearest(name, &names)?.as_bytes())
     }
 
     /// What an attribute description means: an attribute type with options.

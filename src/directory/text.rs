@@ -7,6 +7,9 @@ use unicode_normalization::UnicodeNormalization;
 /// folded, and with insignificant spaces removed. The result holds no control
 /// characters and no leading, trailing or doubled space.
 pub fn fold(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_ascii_lowercase();
+    }
     if text.is_ascii() {
         return squeeze(text.bytes().map(|b| char::from(b.to_ascii_lowercase())), text.len());
     }
@@ -21,6 +24,9 @@ pub fn fold(text: &str) -> String {
 
 /// As [`fold`], with case kept: for `caseExactMatch`.
 pub fn prepare_exact(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     if text.is_ascii() {
         return squeeze(text.chars(), text.len());
     }
@@ -36,9 +42,23 @@ fn mapped(text: &str) -> String {
 /// As [`fold`] for a piece of a substrings assertion: spaces at its ends are kept
 /// as one space, since they stand inside the value (RFC 4518 2.6.1).
 pub fn fold_piece(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_ascii_lowercase();
+    }
     let marked: String = ["|", text, "|"].concat();
     let folded = fold(&marked);
     folded.strip_prefix('|').and_then(|t| t.strip_suffix('|')).unwrap_or_default().to_owned()
+}
+
+/// Whether preparation changes nothing but case: printable ASCII without a space at its ends
+/// or beside another. Nearly all values and assertions are.
+fn is_plain(text: &str) -> bool {
+    let octets = text.as_bytes();
+    let ends = |octet: Option<&u8>| octet.is_some_and(|octet| *octet != b' ');
+    ends(octets.first())
+        && ends(octets.last())
+        && octets.iter().fold(true, |so_far, octet| so_far & matches!(octet, b' '..=b'~'))
+        && !octets.iter().zip(octets.iter().skip(1)).any(|pair| pair == (&b' ', &b' '))
 }
 
 fn squeeze(chars: impl Iterator<Item = char>, capacity: usize) -> String {
@@ -75,6 +95,7 @@ fn is_mapped_to_nothing(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn case_spaces_and_compatibility_forms_are_insignificant() {
@@ -94,6 +115,19 @@ mod tests {
         assert_eq!(fold_piece(" Lin "), " lin ");
         assert_eq!(fold_piece("A"), "a");
         assert_eq!(fold_piece(""), "");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_prepared_as_everything_else_is(text in "[ -~\\t]{0,12}", odd in "\\PC{0,8}") {
+            for text in [text, odd] {
+                // A character that is mapped to nothing keeps a text from being plain.
+                let marked = format!("\u{200b}{text}");
+                prop_assert_eq!(fold(&text), fold(&marked));
+                prop_assert_eq!(prepare_exact(&text), prepare_exact(&marked));
+                prop_assert_eq!(fold_piece(&text), fold_piece(&marked));
+            }
+        }
     }
 
     #[test]

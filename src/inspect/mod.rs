@@ -1,6 +1,9 @@
 //! Looking into the replica on behalf of an administrator: what is known of an
-//! address, and everything as text. Reads snapshots, in the daemon or without one.
+//! address, how a filter is answered, and everything as text. Reads snapshots, in the
+//! daemon or without one.
 
 pub mod explain;
 pub mod export;
 pub mod history;
+pub mod plan;
+mod understood;

@@ -36,6 +36,8 @@ mod users;
 mod watch;
 mod wire;
 
+#[doc(hidden)]
+pub mod bench;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod residency;
 mod resident;
 mod rewrite;
 pub mod source;
+pub(crate) mod steps;
 mod tables;
 mod upgrade;
 mod view;

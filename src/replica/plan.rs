@@ -4,6 +4,7 @@
 use super::error::Error;
 use super::ids::Ids;
 use super::reader::Snapshot;
+use super::steps::{self, Known, Outcome, Step, Trace, Untried};
 use crate::directory::attribute::{AttributeId, Syntax};
 use crate::directory::filter::Substrings;
 use crate::directory::predicate::Predicate;
@@ -77,6 +78,11 @@ impl Found {
         if self.exact { Found { complement: !self.complement, ..self } } else { Found::all(false) }
     }
 
+    /// What is known of it.
+    pub(crate) fn known(&self) -> Known {
+        Known { listed: self.ids.len(), complement: self.complement, exact: self.exact }
+    }
+
     /// The numbers.
     pub(crate) fn into_ids(self, snapshot: &Snapshot) -> Result<Ids, Error> {
         if self.complement { Ok(snapshot.all()?.minus(&self.ids)) } else { Ok(self.ids) }
@@ -112,6 +118,11 @@ impl Budget {
         Budget { enough: Some(entries), ..self }
     }
 
+    /// How many rows may still be looked at.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.get()
+    }
+
     /// Whether nothing more should be looked up.
     pub(crate) fn is_spent(&self) -> bool {
         self.left.get() == 0
@@ -140,18 +151,30 @@ pub(crate) fn matching(
     snapshot: &Snapshot,
     budget: &Budget,
 ) -> Result<Found, Error> {
-    Plan { snapshot, budget }.find(predicate)
+    Plan { snapshot, budget, trace: None }.find(predicate)
 }
 
-struct Plan<'s> {
+/// As [`matching`], with notes of what is done.
+pub(crate) fn matching_noted<'p>(
+    predicate: &'p Predicate,
+    snapshot: &Snapshot,
+    budget: &Budget,
+    trace: &Trace<'p>,
+) -> Result<Found, Error> {
+    Plan { snapshot, budget, trace: Some(trace) }.decide(predicate, true)
+}
+
+struct Plan<'s, 'p> {
     snapshot: &'s Snapshot,
     budget: &'s Budget,
+    /// Where somebody wants to know what is done.
+    trace: Option<&'s Trace<'p>>,
 }
 
-impl Plan<'_> {
+impl<'p> Plan<'_, 'p> {
     /// The whole filter. What is found may be less than everything only here: nothing is
     /// taken away from it any more.
-    fn find(&self, predicate: &Predicate) -> Result<Found, Error> {
+    fn find(&self, predicate: &'p Predicate) -> Result<Found, Error> {
         let Some(enough) = self.budget.enough else { return self.decide(predicate, true) };
         match predicate {
             Predicate::And(list) => match list.as_slice() {
@@ -175,9 +198,29 @@ impl Plan<'_> {
         }
     }
 
+    fn decide(&self, predicate: &'p Predicate, truth: bool) -> Result<Found, Error> {
+        let Some(trace) = self.trace else { return self.decided(predicate, truth) };
+        let before = self.budget.left();
+        trace.enter();
+        let found = self.decided(predicate, truth)?;
+        let outcome = match before == 0 && steps::Index::of(predicate).is_some() {
+            true => Outcome::Untried(Untried::Spent),
+            false => Outcome::Found(found.known()),
+        };
+        trace.leave(Step::new(predicate, truth, outcome, before - self.budget.left()));
+        Ok(found)
+    }
+
+    /// Of parts that are not decided on.
+    fn pass_over(&self, parts: impl Iterator<Item = &'p Predicate>, truth: bool, why: Untried) {
+        if let Some(trace) = self.trace {
+            parts.for_each(|part| trace.add(Step::new(part, truth, Outcome::Untried(why), 0)));
+        }
+    }
+
     /// A superset of the entries of which `predicate` is `truth`. Three values need both
     /// sides: an entry of which a part is Undefined is in neither set.
-    fn decide(&self, predicate: &Predicate, truth: bool) -> Result<Found, Error> {
+    fn decided(&self, predicate: &'p Predicate, truth: bool) -> Result<Found, Error> {
         match predicate {
             Predicate::Not(inner) => self.decide(inner, !truth),
             Predicate::Undefined => Ok(Found::none()),
@@ -189,18 +232,22 @@ impl Plan<'_> {
         }
     }
 
-    fn all_of(&self, list: &[Predicate], truth: bool) -> Result<Found, Error> {
-        let mut order: Vec<(u8, &Predicate)> = list.iter().map(|p| (rank(p, truth), p)).collect();
+    fn all_of(&self, list: &'p [Predicate], truth: bool) -> Result<Found, Error> {
+        let mut order: Vec<(u8, &'p Predicate)> =
+            list.iter().map(|p| (rank(p, truth), p)).collect();
         order.sort_by_key(|(rank, _)| *rank);
         let mut left = order.len();
         let mut found = Found::all(true);
-        for (_, inner) in order {
+        for (at, (_, inner)) in order.iter().enumerate() {
+            let rest = || order.iter().skip(at).map(|(_, inner)| *inner);
             if found.is_none() {
+                self.pass_over(rest(), truth, Untried::NothingLeft);
                 break;
             }
             if found.few() {
                 // The rest is left to the test of each candidate.
                 found.exact = false;
+                self.pass_over(rest(), truth, Untried::FewLeft);
                 break;
             }
             found = found.and(self.decide(inner, truth)?);
@@ -212,11 +259,12 @@ impl Plan<'_> {
         Ok(found)
     }
 
-    fn any_of(&self, list: &[Predicate], truth: bool) -> Result<Found, Error> {
+    fn any_of(&self, list: &'p [Predicate], truth: bool) -> Result<Found, Error> {
         let mut found = Found::none();
-        for inner in list {
+        for (at, inner) in list.iter().enumerate() {
             found = found.or(self.decide(inner, truth)?);
             if found.is_all() && !found.exact {
+                self.pass_over(list.iter().skip(at + 1), truth, Untried::AllFound);
                 break;
             }
         }
@@ -319,13 +367,13 @@ fn rank_of_equality(id: AttributeId) -> u8 {
 }
 
 /// Whether an index knows which entries hold such pieces.
-fn by_grams(id: AttributeId, pieces: &Substrings) -> bool {
+pub(super) fn by_grams(id: AttributeId, pieces: &Substrings) -> bool {
     let mut all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
     let has_index = || schema::standard().get(id).is_some_and(|found| found.substrings_index);
     all.any(|piece| piece.len() >= 3) && has_index()
 }
 
-fn is_object_class(id: AttributeId) -> bool {
+pub(super) fn is_object_class(id: AttributeId) -> bool {
     schema::standard().get(id).is_some_and(|attribute| {
         attribute.syntax == Syntax::ObjectClass && attribute.name == "objectClass"
     })

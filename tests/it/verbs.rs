@@ -80,7 +80,28 @@ async fn a_held_pass_is_seen_tried_rejected_and_approved_by_verbs() {
     says(&place.verb(&["history", "9999"]).await, 1, &["no pass 9999"]);
     assert!(daemon.stop().await.0.success());
 
+    let asked = ["explain", "--filter", "(&(objectClass=user)(MAIL=user25@contoso.com)(mial=x))"];
+    let shown = [
+        "filter      (&(objectClass=user)(mail=user25@contoso.com)(mial=x))",
+        "undefined   (mial=x): there is no attribute mial; did you mean mail?",
+        "plan        all of: 0",
+        "matches     0",
+    ];
+    says(&place.verb(&asked).await, 1, &shown);
+    let asked = ["explain", "--filter", "mail=user2*", "--base", "ou=users,dc=contoso,dc=com"];
+    let shown = ["(mail=user2*): equality index, a prefix: 10", "matches     10 below the base"];
+    says(&place.verb(&asked).await, 0, &shown);
+    let planned = place.verb(&["explain", "--json", "--filter", "(uid=*)"]).await;
+    let planned: Value = serde_json::from_str(&planned.1).unwrap();
+    assert_eq!(
+        (&planned["matches"], &planned["plan"]["how"]),
+        (&10.into(), &"presence index".into())
+    );
+    let wrong = place.verb(&["explain", "--filter", "(mail=a"]).await;
+    says(&wrong, 2, &["at octet 7", "write for example \"(mail=ada@contoso.com)\""]);
+
     // The same without a daemon.
+    says(&place.verb(&["explain", "--filter", "(uid=user25*)"]).await, 0, &["matches     1"]);
     says(&place.verb(&["history", &number]).await, 0, &["remove    uid=user0@"]);
     says(&place.verb(&["status"]).await, 0, &["not running", "served    yes"]);
     says(&place.verb(&["explain", "user25@contoso.com"]).await, 0, &["by          mail"]);

@@ -3,7 +3,7 @@
 pub(crate) mod constructed;
 pub(crate) mod cursor;
 pub(crate) mod paging;
-mod projection;
+pub(crate) mod projection;
 pub(crate) mod scope;
 pub(crate) mod sort;
 pub(crate) mod test;

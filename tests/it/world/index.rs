@@ -42,7 +42,7 @@ impl Checker {
             assert_eq!(snapshot.number(&key).unwrap(), Some(*number), "{dn} is not found by name");
             assert_eq!(names.insert(key.as_bytes().to_vec(), *number), None, "{dn} twice");
             self.names.insert(dn);
-            for slot in entry.view().slots() {
+            for slot in entry.view().attributes() {
                 present.entry(slot.id.0).or_default().insert(*number);
                 let attribute = schema::standard().get(slot.id).unwrap();
                 for value in entry.values(slot.id) {
@@ -81,11 +81,14 @@ impl Checker {
             let found = snapshot.equal(AttributeId(*attribute), key).unwrap();
             let found: Numbers = found.iter().collect();
             assert_eq!(&found, wanted, "attribute {attribute} key {}", key.escape_ascii());
+            // As the file has it, whatever memory says.
+            let count = snapshot.count_equal(AttributeId(*attribute), key).unwrap();
+            assert_eq!(count, wanted.len(), "attribute {attribute} key {}", key.escape_ascii());
         }
         self.grams.extend(grams.keys().cloned());
         for (attribute, gram) in &self.grams {
             let piece = Substrings { any: vec![gram.clone()], ..Substrings::default() };
-            let (found, _) = snapshot.substrings(AttributeId(*attribute), &piece).unwrap();
+            let (found, _) = snapshot.substrings(AttributeId(*attribute), &piece, None).unwrap();
             let found: Numbers = found.iter().collect();
             let wanted = grams.get(&(*attribute, gram.clone())).cloned().unwrap_or_default();
             assert_eq!(found, wanted, "attribute {attribute} gram {}", gram.escape_ascii());

@@ -112,6 +112,7 @@ impl World {
         self.engine = None;
         let settings = ReplicaSettings { path: self.path(), ..ReplicaSettings::default() };
         let writer = replica::open(&settings).unwrap();
+        writer.keep_in_memory();
         let graph = Graph::new(&self.connection).unwrap();
         let engine = Engine::new(&self.connection, &settings, graph, writer.clone()).unwrap();
         self.engine = Some((engine, writer));
@@ -166,7 +167,8 @@ impl World {
         for number in snapshot.all().unwrap().iter() {
             let entry = snapshot.entry(number).unwrap().unwrap();
             let view = entry.view();
-            let attributes = view.slots().map(|slot| entry.tlv(&slot).unwrap().to_vec()).collect();
+            let attributes =
+                view.attributes().map(|found| entry.set(&found).unwrap().to_vec()).collect();
             out.insert(view.dn().to_owned(), attributes);
         }
         out

@@ -2,7 +2,7 @@
 
 /// The word of `known` that differs least from `typed`, if it differs little enough
 /// to be worth suggesting: by a third of its letters at most.
-pub(super) fn nearest<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
     // Longer texts are no typing mistakes, and the cost grows with the square.
     if typed.len() > 40 {
         return None;
