@@ -1,6 +1,6 @@
 //! What has been done since the start, counted. Pure: no I/O, no clock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Kinds of operations that are counted.
@@ -60,9 +60,20 @@ pub struct Latency {
     pub sum: f64,
 }
 
+/// As many as threads usually serve at once.
+const SHARDS: usize = 16;
+
 /// Running counts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Counters {
+    shards: [Shard; SHARDS],
+}
+
+/// The counts of one thread, or a few: of a count that all threads write, each takes the
+/// cache line from the others, with every request.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard {
     results: [[AtomicU64; CODES]; OperationKind::ALL.len()],
     latencies: [[AtomicU64; BOUNDS.len() + 1]; OperationKind::ALL.len()],
     /// Microseconds.
@@ -94,10 +105,10 @@ pub struct Counts {
     pub malformed: u64,
 }
 
-impl Default for Counters {
+impl Default for Shard {
     fn default() -> Self {
         let zero = || AtomicU64::new(0);
-        Counters {
+        Shard {
             results: std::array::from_fn(|_| std::array::from_fn(|_| zero())),
             latencies: std::array::from_fn(|_| std::array::from_fn(|_| zero())),
             sums: std::array::from_fn(|_| zero()),
@@ -112,10 +123,29 @@ impl Default for Counters {
 }
 
 impl Counters {
+    /// That of the current thread.
+    fn shard(&self) -> &Shard {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        }
+        let [first, ..] = &self.shards;
+        self.shards.get(MINE.with(|mine| *mine)).unwrap_or(first)
+    }
+
+    /// A count over all threads. One may have been taken back on another thread than it was
+    /// given.
+    fn sum(&self, count: impl Fn(&Shard) -> Option<&AtomicU64>) -> u64 {
+        let counts = self.shards.iter().filter_map(count);
+        counts.fold(0, |sum, count| sum.wrapping_add(count.load(Ordering::Relaxed)))
+    }
+
     /// An operation ended with this result code.
     pub(crate) fn result(&self, kind: OperationKind, code: i64) {
         let slot = usize::try_from(code).unwrap_or(CODES).min(CODES - 1);
-        if let Some(counter) = self.results.get(kind as usize).and_then(|codes| codes.get(slot)) {
+        if let Some(counter) =
+            self.shard().results.get(kind as usize).and_then(|codes| codes.get(slot))
+        {
             add(counter, 1);
         }
     }
@@ -124,8 +154,9 @@ impl Counters {
     pub(crate) fn took(&self, kind: OperationKind, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let class = BOUNDS.partition_point(|bound| micros > *bound);
-        let of_kind = self.latencies.get(kind as usize).and_then(|classes| classes.get(class));
-        if let (Some(counter), Some(sum)) = (of_kind, self.sums.get(kind as usize)) {
+        let shard = self.shard();
+        let of_kind = shard.latencies.get(kind as usize).and_then(|classes| classes.get(class));
+        if let (Some(counter), Some(sum)) = (of_kind, shard.sums.get(kind as usize)) {
             add(counter, 1);
             add(sum, micros);
         }
@@ -133,65 +164,60 @@ impl Counters {
 
     /// How long operations took.
     pub(crate) fn latencies(&self) -> Vec<Latency> {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let bounds = || BOUNDS.iter().map(|bound| *bound as f64 / 1e6).chain([f64::INFINITY]);
-        let of = |((kind, classes), sum): (
-            (OperationKind, &[AtomicU64; BOUNDS.len() + 1]),
-            &AtomicU64,
-        )| {
-            Latency {
-                kind,
-                classes: bounds().zip(classes.iter().map(read)).collect(),
-                sum: read(sum) as f64 / 1e6,
-            }
+        let of = |kind: OperationKind| {
+            let kind_at = kind as usize;
+            let class = |at: usize| self.sum(|shard| shard.latencies.get(kind_at)?.get(at));
+            let classes = bounds().enumerate().map(|(at, bound)| (bound, class(at))).collect();
+            let sum = self.sum(|shard| shard.sums.get(kind_at)) as f64 / 1e6;
+            Latency { kind, classes, sum }
         };
-        OperationKind::ALL.into_iter().zip(&self.latencies).zip(&self.sums).map(of).collect()
+        OperationKind::ALL.into_iter().map(of).collect()
     }
 
     /// A search returned so many entries, without an error where `success`.
     pub(crate) fn searched(&self, entries: u64, success: bool) {
         if entries > 0 {
-            add(&self.entries, entries);
+            add(&self.shard().entries, entries);
         } else if success {
-            add(&self.misses, 1);
+            add(&self.shard().misses, 1);
         }
     }
 
     /// A connection was turned away.
     pub(crate) fn refused(&self) {
-        add(&self.refused, 1);
+        add(&self.shard().refused, 1);
     }
 
     /// A connection ends because of what it sent.
     pub(crate) fn malformed(&self) {
-        add(&self.malformed, 1);
+        add(&self.shard().malformed, 1);
     }
 
     /// A connection is open until the returned value is dropped.
     pub(crate) fn connected(&self) -> Connected<'_> {
-        add(&self.connections, 1);
-        add(&self.open, 1);
-        Connected(&self.open)
+        let shard = self.shard();
+        add(&shard.connections, 1);
+        add(&shard.open, 1);
+        Connected(&shard.open)
     }
 
     /// All counts now.
     pub(crate) fn counts(&self) -> Counts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let operations =
-            OperationKind::ALL.into_iter().zip(&self.results).flat_map(|(kind, codes)| {
-                codes
-                    .iter()
-                    .enumerate()
-                    .map(move |(code, counter)| (kind, code as u16, read(counter)))
-            });
+        let of_kind = |kind: OperationKind| {
+            let count =
+                move |code: usize| self.sum(|shard| shard.results.get(kind as usize)?.get(code));
+            (0..CODES).map(move |code| (kind, code as u16, count(code)))
+        };
+        let operations = OperationKind::ALL.into_iter().flat_map(of_kind);
         Counts {
             operations: operations.filter(|(_, _, count)| *count > 0).collect(),
-            connections: read(&self.connections),
-            open: read(&self.open),
-            refused: read(&self.refused),
-            entries: read(&self.entries),
-            misses: read(&self.misses),
-            malformed: read(&self.malformed),
+            connections: self.sum(|shard| Some(&shard.connections)),
+            open: self.sum(|shard| Some(&shard.open)),
+            refused: self.sum(|shard| Some(&shard.refused)),
+            entries: self.sum(|shard| Some(&shard.entries)),
+            misses: self.sum(|shard| Some(&shard.misses)),
+            malformed: self.sum(|shard| Some(&shard.malformed)),
         }
     }
 }

@@ -132,6 +132,11 @@ impl Server {
         self.access.load_full()
     }
 
+    /// The same, for a look: nothing is counted that other threads count as well.
+    pub(crate) fn access_now(&self) -> arc_swap::Guard<Arc<Access>> {
+        self.access.load()
+    }
+
     /// What begins TLS, where there is a certificate.
     pub(crate) fn tls(&self) -> Option<TlsAcceptor> {
         self.access.load().tls.clone()

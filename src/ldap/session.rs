@@ -1,5 +1,6 @@
 //! Who a connection speaks for, and what that allows. Pure: no I/O, no clock.
 
+use super::access::Access;
 use super::accounts::Account;
 use super::bind;
 use super::certificate::Shown;
@@ -24,7 +25,6 @@ pub(crate) enum Bound {
 }
 
 /// The authorization state of one connection (RFC 4513 4).
-#[derive(Debug)]
 pub(crate) struct Session {
     /// Where the client is.
     pub(crate) peer: IpAddr,
@@ -38,13 +38,23 @@ pub(crate) struct Session {
     /// root DSE and the schema.
     profile: Option<Arc<Profile>>,
     limits: Allowance,
+    /// By what configuration, and for which account, that was looked up.
+    settled: Option<(Arc<Access>, Option<Arc<Account>>)>,
 }
 
 impl Session {
     /// An anonymous session, before its first request.
     pub(crate) fn new(server: &Server, peer: IpAddr) -> Self {
         let limits = Allowance::of(&server.limits);
-        Session { peer, bound: None, tls: false, certificate: None, profile: None, limits }
+        Session {
+            peer,
+            bound: None,
+            tls: false,
+            certificate: None,
+            profile: None,
+            limits,
+            settled: None,
+        }
     }
 
     /// Looks up what holds now: each request begins so, since accounts and profiles may
@@ -53,7 +63,10 @@ impl Session {
     /// An account that is gone, or has other credentials now, is not anonymous instead, nor
     /// is a user who has changed, or where users cannot bind any more: a smaller view would answer "there is no such recipient". It must bind again.
     pub(crate) fn refresh(&mut self, server: &Server) {
-        let access = server.access();
+        let access = server.access_now();
+        if self.is_settled(&access) {
+            return;
+        }
         let users;
         let profile = match &mut self.bound {
             Some(Bound::User(user)) => {
@@ -71,12 +84,30 @@ impl Session {
             Some(profile) => *profile.limits(),
             None => Allowance::of(&server.limits),
         };
+        self.settled = match &self.bound {
+            // What holds for users changes with every pass.
+            Some(Bound::User(_)) => None,
+            Some(Bound::Account(account)) => Some((Arc::clone(&access), Some(account.clone()))),
+            None => Some((Arc::clone(&access), None)),
+        };
+    }
+
+    /// Whether nothing can have changed since the request before.
+    fn is_settled(&self, access: &Arc<Access>) -> bool {
+        let Some((known, account)) = &self.settled else { return false };
+        let same = match (&self.bound, account) {
+            (None, None) => true,
+            (Some(Bound::Account(bound)), Some(account)) => Arc::ptr_eq(bound, account),
+            _ => false,
+        };
+        same && Arc::ptr_eq(known, access)
     }
 
     /// TLS has been established; whatever was bound before is not.
     pub(crate) fn secured(&mut self, certificate: Option<&CertificateDer<'_>>) {
         self.bound = None;
         self.profile = None;
+        self.settled = None;
         self.tls = true;
         self.certificate = certificate.map(Shown::new);
     }
