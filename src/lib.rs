@@ -8,7 +8,7 @@
 //! | [`directory`] | what an entry is: names, attributes, schema, filters, three-valued tests; pure |
 //! | [`graph`] | the back door: tokens, delta rounds, links, retries, one budget for all requests |
 //! | [`mapping`] | a Graph object to an entry, by a preset and the configuration; pure |
-//! | [`replica`] | the stored copy in redb: source tables, entries ready to send, indexes, change log |
+//! | [`replica`] | the stored copy in redb: source tables, entries ready to send, indexes, the planner, change log; and a copy of the entries in memory |
 //! | [`mod@sync`] | one pass from change to commit: scope, rules, guard, and when passes run |
 //! | [`ldap`] | the front door: listeners, binds, searches; [`ldap::serve`] |
 //! | [`credentials`] | passwords of users, checked against Entra: lockout protection, what a refusal means |
@@ -28,7 +28,9 @@
 //! that is given up before its end.
 //! A search: frame, decode, controls, what the account may see, base, plan over the indexes,
 //! order, test where a plan is not exact, copy finished attributes into the answer; one
-//! [`replica::Snapshot`] throughout. Searches of one connection take turns.
+//! [`replica::Snapshot`] throughout. Searches of one connection take turns. Entries, and who has
+//! an address or an id, come out of memory ([`replica::Writer::keep_in_memory`]) as soon as they
+//! have been read into it, and out of the file until then; both are of one commit.
 //!
 //! Unknown is never answered as absent: until a first complete sync is published, a
 //! context has no base entry ([`replica::Context::entry`]), and searches in it answer
