@@ -7,6 +7,9 @@ use unicode_normalization::UnicodeNormalization;
 /// folded, and with insignificant spaces removed. The result holds no control
 /// characters and no leading, trailing or doubled space.
 pub fn fold(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_ascii_lowercase();
+    }
     if text.is_ascii() {
         return squeeze(text.bytes().map(|b| char::from(b.to_ascii_lowercase())), text.len());
     }
@@ -21,10 +24,25 @@ pub fn fold(text: &str) -> String {
 
 /// As [`fold`], with case kept: for `caseExactMatch`.
 pub fn prepare_exact(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     if text.is_ascii() {
         return squeeze(text.chars(), text.len());
     }
     squeeze(mapped(text).nfkc(), text.len())
+}
+
+/// Whether nothing but case is insignificant in it: printable ASCII, and single spaces
+/// between words only.
+fn is_plain(text: &str) -> bool {
+    let mut before = b' ';
+    let single = text.bytes().all(|octet| {
+        let fits = matches!(octet, 0x21..=0x7e) || (octet == b' ' && before != b' ');
+        before = octet;
+        fits
+    });
+    single && before != b' '
 }
 
 /// RFC 4518 2: characters are mapped to nothing before the rest is normalised, so that
@@ -87,6 +105,15 @@ mod tests {
         assert_ne!(fold("Müller"), fold("Muller"));
         assert_eq!(fold("e\u{ad}\u{301}"), fold("É"));
         assert_eq!(prepare_exact("e\u{ad}\u{301}"), "é");
+    }
+
+    #[test]
+    fn text_that_needs_no_work_folds_as_any_other_does() {
+        for text in ["", " ", "a", "A b", " a", "a ", "a  b", "a\tb", "~!", "a\u{7f}"] {
+            let folded = squeeze(text.chars().map(|c| c.to_ascii_lowercase()), text.len());
+            assert_eq!(fold(text), folded, "{text:?}");
+            assert_eq!(prepare_exact(text), squeeze(text.chars(), text.len()), "{text:?}");
+        }
     }
 
     #[test]
