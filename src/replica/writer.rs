@@ -10,6 +10,7 @@ use super::tables::{self, WriteTables};
 use crate::config::settings::ReplicaSettings;
 use crate::directory::schema::{self, Schema};
 use redb::{Database, ReadableTable, WriteTransaction};
+use roaring::RoaringBitmap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The one handle that writes. Cheap to clone; transactions follow one another.
@@ -134,6 +135,8 @@ pub struct Transaction<'t> {
     pub(super) grams: WritePostings<'t>,
     pub(super) links: WritePostings<'t>,
     pub(super) schema: &'static Schema,
+    /// Objects for which a name was claimed that no entry has yet.
+    pub(super) claimed: RoaringBitmap,
     next_number: Number,
     pub(super) next_change: u64,
 }
@@ -152,6 +155,7 @@ impl<'t> Transaction<'t> {
             grams: WritePostings::open(txn, tables::GRAMS)?,
             links: WritePostings::open(txn, tables::LINKS)?,
             schema: schema::standard(),
+            claimed: RoaringBitmap::new(),
             next_number,
             next_change,
             tables,
