@@ -4,14 +4,15 @@ use super::connection::ConnectionState;
 use super::error::Error;
 use super::ids::Number;
 use super::postings::WritePostings;
-use super::reader::Reader;
+use super::reader::{Reader, Snapshot};
 use super::rewrite;
 use super::tables::{self, WriteTables};
 use crate::config::settings::ReplicaSettings;
 use crate::directory::schema::{self, Schema};
 use redb::{Database, ReadableTable, WriteTransaction};
 use roaring::RoaringBitmap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The one handle that writes. Cheap to clone; transactions follow one another.
 #[derive(Clone)]
@@ -22,13 +23,21 @@ pub struct Writer {
     database: Arc<Mutex<Option<Database>>>,
     reader: Reader,
     settings: ReplicaSettings,
+    /// Files that another one took the place of, and when: searches under way read them.
+    retired: Arc<Mutex<Vec<(Instant, Database)>>>,
 }
+
+/// How long a file is kept open that another one took the place of.
+const RETIRED: Duration = Duration::from_secs(60);
+/// A shorter file is not written anew to get rid of free pages.
+const WORTHWHILE: u64 = 128 << 20;
 
 impl Writer {
     pub(super) fn new(database: Database, settings: &ReplicaSettings) -> Result<Self, Error> {
         let reader = Reader::new(&database)?;
         let database = Arc::new(Mutex::new(Some(database)));
-        Ok(Writer { database, reader, settings: settings.clone() })
+        let retired = Arc::default();
+        Ok(Writer { database, reader, settings: settings.clone(), retired })
     }
 
     /// A handle for searches.
@@ -43,6 +52,7 @@ impl Writer {
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        self.retired().retain(|(since, _)| since.elapsed() < RETIRED);
         let Some(database) = slot.as_ref() else {
             self.reopen(&mut slot);
             return Err(Error::Storage("it could not be opened again yet".to_owned()).into());
@@ -60,7 +70,10 @@ impl Writer {
         database: &Database,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let txn = database.begin_write().map_err(Error::from)?;
+        let mut txn = database.begin_write().map_err(Error::from)?;
+        // Which pages are free is kept with every commit. Else, after a kill, nobody is served
+        // until the whole file has been walked.
+        txn.set_quick_repair(true);
         let done = {
             let mut transaction = Transaction::open(&txn)?;
             let done = change(&mut transaction)?;
@@ -72,31 +85,51 @@ impl Writer {
         Ok(done)
     }
 
-    /// Writes the file anew, so that nothing of what was removed is left on the disk. Blocks
-    /// other writers; searches that are under way when the new file takes the place of the
-    /// old one end with an error, and may be asked again.
+    /// Writes the file anew, so that nothing of what was removed is left on the disk, nor any
+    /// free page. Blocks other writers; searches under way go on in the old file.
     pub fn rewrite(&self) -> Result<(), Error> {
         let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = slot.as_ref() else {
             return Err(Error::Storage("it could not be opened again yet".to_owned()));
         };
-        let draft = rewrite::draft(&self.settings.path);
-        let done = rewrite::copy(database, &draft, self.settings.cache);
+        let path = &self.settings.path;
+        let draft = rewrite::draft(path);
         let storage = |error: std::io::Error| Error::Storage(error.to_string());
-        if let Err(error) = done {
+        if let Err(error) = rewrite::copy(database, &draft, self.settings.cache) {
             let _ = std::fs::remove_file(&draft);
             return Err(error);
         }
         // The same rights as before: the copy may have been made under another mask.
-        let rights = std::fs::metadata(&self.settings.path).map_err(storage)?.permissions();
+        let rights = std::fs::metadata(path).map_err(storage)?.permissions();
         std::fs::set_permissions(&draft, rights).map_err(storage)?;
-        drop(slot.take());
-        let renamed = std::fs::rename(&draft, &self.settings.path).map_err(storage);
+        std::fs::rename(&draft, path).map_err(storage)?;
+        if let Some(old) = slot.take() {
+            self.retired().push((Instant::now(), old));
+        }
         self.open_again(
             &mut slot,
-            "the replica was written anew: nothing of what was removed is left in it",
+            "the replica was written anew: no free page and nothing of what was removed is left in it",
         );
-        renamed
+        match slot.as_ref() {
+            Some(database) => {
+                let len = std::fs::metadata(path).map_err(storage)?.len();
+                self.write_to(database, |change| change.note_length(len))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether more than half of a large file may be free pages: it has doubled since it was
+    /// last written anew, as it does by a first load, which stages all pages before.
+    pub fn is_bloated(&self) -> Result<bool, Error> {
+        let storage = |error: std::io::Error| Error::Storage(error.to_string());
+        let len = std::fs::metadata(&self.settings.path).map_err(storage)?.len();
+        let tight = self.reader.snapshot().noted_length()?;
+        Ok(len > WORTHWHILE && len / 2 > tight)
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<(Instant, Database)>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the file and opens it again. Searches meanwhile, and until it succeeds,
@@ -180,6 +213,12 @@ impl<'t> Transaction<'t> {
             .unwrap_or(0))
     }
 
+    /// Notes how long the file is without free pages.
+    fn note_length(&mut self, len: u64) -> Result<(), Error> {
+        self.tables.meta.insert("tight", len.to_le_bytes().as_slice())?;
+        Ok(())
+    }
+
     /// A number that was never used.
     pub fn new_number(&mut self) -> Result<Number, Error> {
         let number = self.next_number;
@@ -225,9 +264,20 @@ impl<'t> Transaction<'t> {
     }
 }
 
+impl Snapshot {
+    /// How long the file was when it had no free pages; 0 where that is not known.
+    fn noted_length(&self) -> Result<u64, Error> {
+        let octets = self.tables.meta.get("tight")?;
+        Ok(octets
+            .and_then(|o| o.value().first_chunk().map(|b| u64::from_le_bytes(*b)))
+            .unwrap_or(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::settings::ReplicaSettings;
+    use crate::directory::kind::Kind;
     use crate::replica::{Error, open};
 
     #[test]
@@ -249,5 +299,21 @@ mod tests {
             });
             assert_eq!(writer.reader().snapshot().sequence(), committed + 4);
         }
+    }
+
+    #[test]
+    fn searches_under_way_go_on_while_the_file_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.redb");
+        let writer = open(&ReplicaSettings { path, ..ReplicaSettings::default() }).unwrap();
+        writer.write(|change| change.stage(0, Kind::User, 0, &[7; 100_000])).unwrap();
+        let before = writer.reader().snapshot();
+        writer.write(|change| change.unstage(0, Kind::User)).unwrap();
+        writer.rewrite().unwrap();
+        writer.write(|_| Ok::<(), Error>(())).unwrap();
+        assert_eq!(before.staged(0, Kind::User, 0).unwrap().unwrap(), [7; 100_000]);
+        assert!(writer.reader().snapshot().staged(0, Kind::User, 0).unwrap().is_none());
+        assert!(writer.reader().snapshot().sequence() > before.sequence());
+        assert!(!writer.is_bloated().unwrap());
     }
 }
