@@ -111,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn text_that_needs_no_work_folds_as_any_other_does() {
+        for text in ["", " ", "a", "A b", " a", "a ", "a  b", "a\tb", "~!", "a\u{7f}"] {
+            let folded = squeeze(text.chars().map(|c| c.to_ascii_lowercase()), text.len());
+            assert_eq!(fold(text), folded, "{text:?}");
+            assert_eq!(prepare_exact(text), squeeze(text.chars(), text.len()), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_piece_keeps_the_spaces_at_its_ends() {
         assert_eq!(fold_piece(" Lin "), " lin ");
         assert_eq!(fold_piece("A"), "a");

@@ -27,7 +27,7 @@ use crate::directory::entry::Entry;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use draft::Draft;
-pub use names::{account_with_suffix, with_suffix};
+pub use names::{NAMING, account_with_suffix, with_suffix};
 use serde_json::{Map, Value};
 
 /// The selected properties of a Graph object, merged over time; what was removed is absent.
@@ -40,6 +40,8 @@ const VERSION: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Mapping {
     base: Dn,
+    /// DNs of the object categories of people, groups and domains.
+    categories: [String; 3],
     settings: MappingSettings,
     users: Place,
     groups: Place,
@@ -94,6 +96,7 @@ impl Mapping {
         };
         Mapping {
             base: base.clone(),
+            categories: ["Person", "Group", "Domain"].map(|name| structure::category(base, name)),
             settings: settings.clone(),
             users: place(&tree.users),
             groups: place(&tree.groups),
@@ -190,15 +193,17 @@ impl Mapping {
 
     /// What entries of all kinds have.
     fn bookkeeping(&self, draft: &mut Draft, object: &Object<'_>, dn: &Dn) {
+        let [person, group, domain] = &self.categories;
         let category = match object.kind {
-            Kind::User | Kind::Contact => "Person",
-            Kind::Group => "Group",
-            Kind::Domain => "Domain",
+            Kind::User | Kind::Contact => person,
+            Kind::Group => group,
+            Kind::Domain => domain,
         };
-        draft.add("objectCategory", structure::category(&self.base, category));
+        draft.add("objectCategory", category.as_str());
         draft.name_from(if object.kind == Kind::Domain { "dc" } else { "cn" });
-        draft.add("distinguishedName", dn.to_string());
-        draft.add("entryDN", dn.to_string());
+        let dn = dn.to_string();
+        draft.add("distinguishedName", dn.as_str());
+        draft.add("entryDN", dn);
         draft.add("objectGUID", object.id.guid_octets());
         draft.add("entryUUID", object.id.to_string());
         draft.put("memberOf", object.member_of);

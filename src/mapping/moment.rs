@@ -17,12 +17,25 @@ pub(super) fn from_unix(seconds: i64) -> Option<Timestamp> {
 
 /// Generalized Time in AD's form, `20240506070809.0Z`.
 pub(super) fn ad_time(time: Timestamp) -> String {
-    time.strftime("%Y%m%d%H%M%S.0Z").to_string()
+    format!("{}.0Z", digits(time))
 }
 
 /// Generalized Time in the form of other directories, `20240506070809Z`.
 pub(super) fn ldap_time(time: Timestamp) -> String {
-    time.strftime("%Y%m%d%H%M%SZ").to_string()
+    format!("{}Z", digits(time))
+}
+
+/// `20240506070809`. What a format string does in ten times as long: a first load writes
+/// four times for every entry.
+fn digits(time: Timestamp) -> String {
+    let at = jiff::tz::Offset::UTC.to_datetime(time);
+    let numbers = [at.month(), at.day(), at.hour(), at.minute(), at.second()];
+    let mut out = format!("{:04}", at.year());
+    for number in numbers {
+        let (tens, ones) = (number / 10, number % 10);
+        out.extend([tens, ones].map(|digit| char::from(b'0' + digit.unsigned_abs())));
+    }
+    out
 }
 
 /// FILETIME; `None` before 1601, where 0 would mean "never".

@@ -5,6 +5,10 @@ use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::directory::text;
 
+/// All properties that names and accounts are made of.
+pub const NAMING: [&str; 6] =
+    ["id", "displayName", "mail", "mailNickname", "onPremisesSamAccountName", "userPrincipalName"];
+
 /// Octets of an RDN value without suffix; 255 with it.
 const LONGEST_NAME: usize = 244;
 /// Characters of a `sAMAccountName` that all clients of AD accept.

@@ -10,7 +10,7 @@ use crate::directory::dn::{Dn, DnKey};
 use redb::ReadableTable;
 use std::collections::BTreeMap;
 
-type Tlvs = BTreeMap<AttributeId, Vec<u8>>;
+type Tlvs<'a> = BTreeMap<AttributeId, &'a [u8]>;
 
 impl Transaction<'_> {
     /// The stored form of a published entry.
@@ -32,6 +32,7 @@ impl Transaction<'_> {
     /// Reserves a name for an entry that is put later in this pass.
     pub fn claim_name(&mut self, name: &DnKey, number: Number) -> Result<(), Error> {
         self.tables.names.insert(name.as_bytes(), number)?;
+        self.claimed.insert(number);
         Ok(())
     }
 
@@ -146,17 +147,35 @@ impl Transaction<'_> {
 
     /// Stores an entry, new or changed, with its name and its index rows.
     pub fn put_entry(&mut self, number: Number, encoded: &Encoded) -> Result<(), Error> {
-        let old = self.take_entry(number)?;
         let view = View::new(&encoded.entry).ok_or(Error::Damaged("an entry being written"))?;
-        let new_tlvs = tlvs(&view, &encoded.wide);
-        let old_tlvs = old.as_ref().map(|(_, tlvs)| tlvs);
-        self.index(number, old_tlvs, Some(&new_tlvs))?;
-        let old_dn = old.as_ref().map(|(dn, _)| dn.as_str());
+        let old = self.tables.entries.insert(number, encoded.entry.as_slice())?;
+        let old = old.map(|octets| octets.value().to_vec());
+        let mut old_dn = None;
+        match &old {
+            Some(octets) => {
+                let old = View::new(octets).ok_or(Error::Damaged("an entry"))?;
+                let old_wide = self.take_wide(number, &old)?;
+                self.index(
+                    number,
+                    &tlvs(&old, &old_wide).collect(),
+                    &tlvs(&view, &encoded.wide).collect(),
+                )?;
+                old_dn = Some(old.dn());
+            }
+            None => {
+                for (id, tlv) in tlvs(&view, &encoded.wide) {
+                    self.index_values(number, id, tlv, true)?;
+                    self.present.change(&keys::present(id), number, true)?;
+                }
+            }
+        }
         if let Some(old_dn) = old_dn.filter(|old_dn| *old_dn != view.dn()) {
             self.release_name(&key_of(old_dn)?, number)?;
         }
-        self.claim_name(&key_of(view.dn())?, number)?;
-        self.tables.entries.insert(number, encoded.entry.as_slice())?;
+        // Whoever gives names has claimed this one, unless the entry keeps the one it had.
+        if old_dn != Some(view.dn()) && !self.claimed.remove(number) {
+            self.claim_name(&key_of(view.dn())?, number)?;
+        }
         self.pending.entry(number, Some(&encoded.entry));
         for (id, tlv) in &encoded.wide {
             self.tables.wide.insert((number, id.0), tlv.as_slice())?;
@@ -166,60 +185,45 @@ impl Transaction<'_> {
 
     /// Removes an entry; the flag tells whether there was one.
     pub fn remove_entry(&mut self, number: Number) -> Result<bool, Error> {
-        let Some((dn, old)) = self.take_entry(number)? else { return Ok(false) };
-        self.index(number, Some(&old), None)?;
+        let old = self.tables.entries.remove(number)?.map(|octets| octets.value().to_vec());
+        let Some(octets) = old else { return Ok(false) };
+        let old = View::new(&octets).ok_or(Error::Damaged("an entry"))?;
+        let old_wide = self.take_wide(number, &old)?;
+        self.index(number, &tlvs(&old, &old_wide).collect(), &Tlvs::new())?;
+        self.release_name(&key_of(old.dn())?, number)?;
         self.pending.entry(number, None);
-        self.release_name(&key_of(&dn)?, number)?;
         Ok(true)
     }
 
-    fn take_entry(&mut self, number: Number) -> Result<Option<(String, Tlvs)>, Error> {
-        let Some(octets) =
-            self.tables.entries.remove(number)?.map(|octets| octets.value().to_vec())
-        else {
-            return Ok(None);
-        };
-        let view = View::new(&octets).ok_or(Error::Damaged("an entry"))?;
-        let mut wide = Vec::new();
-        if view.has_wide() {
-            for row in
-                self.tables.wide.extract_from_if((number, 0)..=(number, u16::MAX), |_, _| true)?
-            {
-                let (key, tlv) = row?;
-                wide.push((AttributeId(key.value().1), tlv.value().to_vec()));
-            }
+    /// Takes the attributes that lie beside an entry.
+    fn take_wide(
+        &mut self,
+        number: Number,
+        entry: &View<'_>,
+    ) -> Result<Vec<(AttributeId, Vec<u8>)>, Error> {
+        if !entry.has_wide() {
+            return Ok(Vec::new());
         }
-        Ok(Some((view.dn().to_owned(), tlvs(&view, &wide))))
+        let rows =
+            self.tables.wide.extract_from_if((number, 0)..=(number, u16::MAX), |_, _| true)?;
+        rows.map(|row| {
+            let (key, tlv) = row?;
+            Ok((AttributeId(key.value().1), tlv.value().to_vec()))
+        })
+        .collect()
     }
 
     /// Changes the index from one set of attributes to another; equal ones cost nothing.
-    fn index(
-        &mut self,
-        number: Number,
-        old: Option<&Tlvs>,
-        new: Option<&Tlvs>,
-    ) -> Result<(), Error> {
-        let empty = Tlvs::new();
-        let (old, new) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
-        for (id, tlv) in old {
-            match new.get(id) {
-                Some(other) if other == tlv => {}
-                other => {
-                    self.index_values(number, *id, tlv, false)?;
-                    if other.is_none() {
-                        self.present.change(&keys::present(*id), number, false)?;
-                    }
+    fn index(&mut self, number: Number, old: &Tlvs<'_>, new: &Tlvs<'_>) -> Result<(), Error> {
+        for (from, to, add) in [(old, new, false), (new, old, true)] {
+            for (id, tlv) in from {
+                let other = to.get(id);
+                if other == Some(tlv) {
+                    continue;
                 }
-            }
-        }
-        for (id, tlv) in new {
-            match old.get(id) {
-                Some(other) if other == tlv => {}
-                other => {
-                    self.index_values(number, *id, tlv, true)?;
-                    if other.is_none() {
-                        self.present.change(&keys::present(*id), number, true)?;
-                    }
+                self.index_values(number, *id, tlv, add)?;
+                if other.is_none() {
+                    self.present.change(&keys::present(*id), number, add)?;
                 }
             }
         }
@@ -238,7 +242,7 @@ impl Transaction<'_> {
             self.equal.change(&keys::equal(id, &key), number, add)?;
             self.pending.value(id, &key, number, add);
             if grams {
-                for gram in keys::grams(id, &key) {
+                for gram in keys::every_gram(id, &key) {
                     self.grams.change(&gram, number, add)?;
                 }
             }
@@ -247,9 +251,12 @@ impl Transaction<'_> {
     }
 }
 
-fn tlvs(view: &View<'_>, wide: &[(AttributeId, Vec<u8>)]) -> Tlvs {
-    let inline = view.slots().filter_map(|slot| slot.tlv.map(|tlv| (slot.id, tlv.to_vec())));
-    inline.chain(wide.iter().cloned()).collect()
+fn tlvs<'a>(
+    view: &View<'a>,
+    wide: &'a [(AttributeId, Vec<u8>)],
+) -> impl Iterator<Item = (AttributeId, &'a [u8])> + use<'a> {
+    let inline = view.slots().filter_map(|slot| slot.tlv.map(|tlv| (slot.id, tlv)));
+    inline.chain(wide.iter().map(|(id, tlv)| (*id, tlv.as_slice())))
 }
 
 fn key_of(dn: &str) -> Result<DnKey, Error> {

@@ -77,4 +77,10 @@ pub(super) fn no_room(error: &std::io::Error) -> bool {
     )
 }
 
-storage!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
+storage!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::CursorError
+);

@@ -78,11 +78,16 @@ pub(super) fn present(id: AttributeId) -> [u8; 2] {
 
 /// The rows of the substrings index for a value's key, or for a piece of an assertion.
 pub(super) fn grams(id: AttributeId, key: &[u8]) -> Vec<[u8; 5]> {
-    let [a, b] = id.0.to_be_bytes();
-    let mut grams: Vec<_> = key.array_windows::<3>().map(|[x, y, z]| [a, b, *x, *y, *z]).collect();
+    let mut grams: Vec<_> = every_gram(id, key).collect();
     grams.sort_unstable();
     grams.dedup();
     grams
+}
+
+/// As [`grams`], in the order of the key and with repeats.
+pub(super) fn every_gram(id: AttributeId, key: &[u8]) -> impl Iterator<Item = [u8; 5]> {
+    let [a, b] = id.0.to_be_bytes();
+    key.array_windows::<3>().map(move |[x, y, z]| [a, b, *x, *y, *z])
 }
 
 /// As [`grams`], of all pieces of an assertion: no more than tell nearly all values

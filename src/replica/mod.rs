@@ -12,6 +12,7 @@ mod keys;
 mod links;
 pub mod log;
 pub mod open;
+mod operations;
 pub(crate) mod plan;
 mod postings;
 pub mod reader;

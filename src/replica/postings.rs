@@ -3,8 +3,11 @@
 
 use super::error::Error;
 use super::ids::{Ids, Number};
+use super::operations::{Operation, Operations};
 use super::tables::{PostingsTables, ReadPostings};
-use redb::{AccessGuard, ReadableTable, StorageError, Table, WriteTransaction};
+use redb::{
+    AccessGuard, ReadableTable, ReadableTableMetadata, StorageError, Table, WriteTransaction,
+};
 use roaring::RoaringBitmap;
 use std::ops::Bound;
 
@@ -14,8 +17,8 @@ const INLINE: usize = 256;
 const LIST: u8 = 0;
 /// First octet of a head: how many there are follows; the numbers lie in chunks.
 const CHUNKED: u8 = 1;
-/// Buffered operations are applied when there are so many.
-const FLUSH_AT: usize = 2_000_000;
+/// Buffered operations are applied when they take so many octets.
+const FLUSH_AT: usize = 64 << 20;
 
 type Octets = &'static [u8];
 
@@ -172,24 +175,12 @@ impl ReadPostings {
     }
 }
 
-/// One buffered operation: a key inside the arena, a number, and whether to add it.
-#[derive(Clone, Copy)]
-struct Operation {
-    /// The first octets of the key, for sorting: they decide nearly always.
-    prefix: u64,
-    start: u32,
-    len: u32,
-    number: Number,
-    add: bool,
-}
-
 /// A postings store inside a write transaction. Operations are buffered and applied in
 /// key order; [`WritePostings::get`] sees only those that have been applied.
 pub(super) struct WritePostings<'t> {
     heads: Table<'t, Octets, Octets>,
     chunks: Table<'t, (Octets, u16), Octets>,
-    arena: Vec<u8>,
-    operations: Vec<Operation>,
+    operations: Operations,
 }
 
 impl<'t> WritePostings<'t> {
@@ -197,24 +188,16 @@ impl<'t> WritePostings<'t> {
         Ok(WritePostings {
             heads: txn.open_table(store.heads)?,
             chunks: txn.open_table(store.chunks)?,
-            arena: Vec::new(),
-            operations: Vec::new(),
+            operations: Operations::default(),
         })
     }
 
     /// Adds a number to a key, or removes it.
     pub(super) fn change(&mut self, key: &[u8], number: Number, add: bool) -> Result<(), Error> {
-        let full =
-            self.operations.len() >= FLUSH_AT || self.arena.len() + key.len() > u32::MAX as usize;
-        if full {
+        if self.operations.octets() >= FLUSH_AT {
             self.flush()?;
         }
-        let start = self.arena.len() as u32;
-        self.arena.extend(key);
-        let mut octets = [0u8; 8];
-        octets.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        let prefix = u64::from_be_bytes(octets);
-        self.operations.push(Operation { prefix, start, len: key.len() as u32, number, add });
+        self.operations.push(key, Operation { number, add });
         Ok(())
     }
 
@@ -226,47 +209,57 @@ impl<'t> WritePostings<'t> {
 
     /// Applies what is buffered.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
-        let arena = std::mem::take(&mut self.arena);
-        let mut operations = std::mem::take(&mut self.operations);
-        let key = |operation: &Operation| {
-            let start = operation.start as usize;
-            arena.get(start..start + operation.len as usize).unwrap_or_default()
-        };
-        // Stable: of two operations on one number, the later one counts.
-        operations.sort_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| key(a).cmp(key(b))));
-        for group in operations.chunk_by(|a, b| a.prefix == b.prefix && key(a) == key(b)) {
-            if let Some(first) = group.first() {
-                self.apply(key(first), group)?;
-            }
+        if self.operations.is_empty() {
+            return Ok(());
         }
+        let operations = std::mem::take(&mut self.operations);
+        if self.heads.is_empty()? && self.chunks.is_empty()? {
+            return self.fill(operations);
+        }
+        operations.drain(|key, operations| self.apply(key, operations))
+    }
+
+    /// Writes into an empty store: in order, and without looking for what is there.
+    fn fill(&mut self, operations: Operations) -> Result<(), Error> {
+        let mut heads = self.heads.upper_bound_mut(Bound::<&[u8]>::Unbounded)?;
+        let mut chunks = self.chunks.upper_bound_mut(Bound::<(&[u8], u16)>::Unbounded)?;
+        let mut list = Vec::new();
+        operations.drain(|key, operations| {
+            list.clear();
+            list.extend(operations.iter().filter(|it| it.add).map(|it| it.number));
+            if list.is_empty() {
+                return Ok(());
+            }
+            if list.len() > INLINE {
+                for (chunk, octets) in chunked(&list)? {
+                    chunks.insert_before((key, chunk), octets.as_slice())?;
+                }
+            }
+            Ok(heads.insert_before(key, head(&list).as_slice())?)
+        })?;
+        heads.close()?;
+        chunks.close()?;
         Ok(())
     }
 
     fn apply(&mut self, key: &[u8], operations: &[Operation]) -> Result<(), Error> {
-        let head = match self.heads.get(key)? {
-            Some(head) => read_head(head.value())?,
-            None => Head::List(Vec::new()),
-        };
-        let list = match head {
-            Head::Chunked(count) => return self.apply_to_chunks(key, count, operations),
-            Head::List(list) => list,
+        let known = self.heads.get(key)?.map(|head| read_head(head.value())).transpose()?;
+        let list = match known {
+            Some(Head::Chunked(count)) => return self.apply_to_chunks(key, count, operations),
+            Some(Head::List(list)) => list,
+            None => Vec::new(),
         };
         let merged = merge(list, operations);
-        if merged.len() > INLINE {
-            let all: Vec<Operation> = merged
-                .iter()
-                .map(|n| Operation { prefix: 0, start: 0, len: 0, number: *n, add: true })
-                .collect();
-            return self.apply_to_chunks(key, 0, &all);
-        }
         if merged.is_empty() {
             self.heads.remove(key)?;
             return Ok(());
         }
-        let mut bytes = Vec::with_capacity(1 + 4 * merged.len());
-        bytes.push(LIST);
-        merged.iter().for_each(|number| bytes.extend(number.to_le_bytes()));
-        self.heads.insert(key, bytes.as_slice())?;
+        if merged.len() > INLINE {
+            for (chunk, octets) in chunked(&merged)? {
+                self.chunks.insert((key, chunk), octets.as_slice())?;
+            }
+        }
+        self.heads.insert(key, head(&merged).as_slice())?;
         Ok(())
     }
 
@@ -276,8 +269,6 @@ impl<'t> WritePostings<'t> {
         count: u32,
         operations: &[Operation],
     ) -> Result<(), Error> {
-        let mut operations = operations.to_vec();
-        operations.sort_by_key(|operation| operation.number >> 16);
         let mut count = u64::from(count);
         for group in operations.chunk_by(|a, b| a.number >> 16 == b.number >> 16) {
             let Some(first) = group.first() else { continue };
@@ -298,37 +289,63 @@ impl<'t> WritePostings<'t> {
             if set.is_empty() {
                 self.chunks.remove((key, chunk))?;
             } else {
-                let mut bytes = Vec::with_capacity(set.serialized_size());
-                set.serialize_into(&mut bytes).map_err(|e| Error::Storage(e.to_string()))?;
-                self.chunks.insert((key, chunk), bytes.as_slice())?;
+                self.chunks.insert((key, chunk), write_chunk(&set)?.as_slice())?;
             }
         }
         if count == 0 {
             self.heads.remove(key)?;
             return Ok(());
         }
-        let mut head = vec![CHUNKED];
-        head.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-        self.heads.insert(key, head.as_slice())?;
+        self.heads.insert(key, chunked_head(count).as_slice())?;
         Ok(())
     }
 }
 
-/// The ascending list after the operations.
+/// The head of an ascending list.
+fn head(list: &[Number]) -> Vec<u8> {
+    if list.len() > INLINE {
+        return chunked_head(list.len() as u64).to_vec();
+    }
+    let mut head = Vec::with_capacity(1 + 4 * list.len());
+    head.push(LIST);
+    list.iter().for_each(|number| head.extend(number.to_le_bytes()));
+    head
+}
+
+fn chunked_head(count: u64) -> [u8; 5] {
+    let [a, b, c, d] = u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
+    [CHUNKED, a, b, c, d]
+}
+
+/// The chunks of an ascending list.
+fn chunked(list: &[Number]) -> Result<Vec<(u16, Vec<u8>)>, Error> {
+    let groups = list.chunk_by(|a, b| a >> 16 == b >> 16);
+    groups
+        .map(|group| {
+            let chunk = group.first().map_or(0, |first| (first >> 16) as u16);
+            let set = RoaringBitmap::from_sorted_iter(group.iter().copied());
+            Ok((chunk, write_chunk(&set.map_err(|_| Error::Damaged("a list of numbers"))?)?))
+        })
+        .collect()
+}
+
+fn write_chunk(set: &RoaringBitmap) -> Result<Vec<u8>, Error> {
+    let mut octets = Vec::with_capacity(set.serialized_size());
+    set.serialize_into(&mut octets).map_err(|error| Error::Storage(error.to_string()))?;
+    Ok(octets)
+}
+
+/// The ascending list after the operations, which ascend as well.
 fn merge(list: Vec<Number>, operations: &[Operation]) -> Vec<Number> {
-    let mut sorted = operations.to_vec();
-    // Stable: of two operations on one number, the later one counts.
-    sorted.sort_by_key(|operation| operation.number);
     let mut old = list.into_iter().peekable();
-    let mut out = Vec::with_capacity(old.len() + sorted.len());
-    for group in sorted.chunk_by(|a, b| a.number == b.number) {
-        let Some(last) = group.last() else { continue };
-        while let Some(number) = old.next_if(|number| *number < last.number) {
+    let mut out = Vec::with_capacity(old.len() + operations.len());
+    for operation in operations {
+        while let Some(number) = old.next_if(|number| *number < operation.number) {
             out.push(number);
         }
-        old.next_if_eq(&last.number);
-        if last.add {
-            out.push(last.number);
+        old.next_if_eq(&operation.number);
+        if operation.add {
+            out.push(operation.number);
         }
     }
     out.extend(old);

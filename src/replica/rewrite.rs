@@ -7,6 +7,7 @@ use redb::{
     Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
 };
 use redb::{TableError, WriteTransaction};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 /// The file that a new one is made in, beside the old one.
@@ -24,7 +25,8 @@ pub(super) fn copy(database: &Database, path: &Path, cache: usize) -> Result<(),
     let mut builder = Database::builder();
     builder.set_cache_size(cache);
     let new = builder.create(path).map_err(|error| Error::Storage(error.to_string()))?;
-    let write = new.begin_write()?;
+    let mut write = new.begin_write()?;
+    write.set_quick_repair(true);
     create(&write)?;
     one(&read, &write, META)?;
     one(&read, &write, CONNECTIONS)?;
@@ -59,9 +61,10 @@ fn one<K: Key + 'static, V: Value + 'static>(
         Err(error) => return Err(error.into()),
     };
     let mut to = write.open_table(table)?;
+    let mut cursor = to.upper_bound_mut(Bound::<K::SelfType<'_>>::Unbounded)?;
     for row in from.iter()? {
         let (key, value) = row?;
-        to.insert(key.value(), value.value())?;
+        cursor.insert_before(key.value(), value.value())?;
     }
-    Ok(())
+    Ok(cursor.close()?)
 }

@@ -7,7 +7,11 @@ use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use redb::ReadableTable;
 use roaring::RoaringBitmap;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt;
 
 /// A Graph object as last told.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,18 +82,65 @@ impl SourceObject {
     }
 
     fn read_parts(octets: &[u8]) -> Option<Self> {
+        let (object, json) = Self::read_head(octets)?;
+        Some(SourceObject { properties: serde_json::from_slice(json).ok()?, ..object })
+    }
+
+    /// With no more than these properties.
+    fn read_some(octets: &[u8], wanted: &[&str]) -> Option<Self> {
+        let (object, json) = Self::read_head(octets)?;
+        let mut json = serde_json::Deserializer::from_slice(json);
+        Some(SourceObject { properties: Wanted(wanted).deserialize(&mut json).ok()?, ..object })
+    }
+
+    fn read_head(octets: &[u8]) -> Option<(Self, &[u8])> {
         let (&kind, rest) = octets.split_first()?;
         let (connection, rest) = rest.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk()?;
         let (manager, json) = rest.split_first_chunk()?;
         let manager = Number::from_le_bytes(*manager);
-        Some(SourceObject {
+        let object = SourceObject {
             kind: Kind::from_number(kind)?,
             connection: u16::from_le_bytes(*connection),
             id: ObjectId::from_bytes(*id),
             manager: Some(manager).filter(|number| *number != NO_MANAGER),
-            properties: serde_json::from_slice(json).ok()?,
-        })
+            properties: Map::new(),
+        };
+        Some((object, json))
+    }
+}
+
+/// Reads some properties of an object and passes over the others.
+struct Wanted<'w>(&'w [&'w str]);
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> DeserializeSeed<'de> for Wanted<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Wanted<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the properties of an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut properties = Map::new();
+        while let Some(Key(key)) = map.next_key()? {
+            if self.0.contains(&&*key) {
+                properties.insert(key.into_owned(), map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(properties)
     }
 }
 
@@ -117,6 +168,17 @@ impl Transaction<'_> {
             Some(octets) => SourceObject::read(octets.value()).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The same, with no more than these properties.
+    pub fn object_with(
+        &self,
+        number: Number,
+        properties: &[&str],
+    ) -> Result<Option<SourceObject>, Error> {
+        let octets = self.tables.objects.get(number)?;
+        let read = octets.map(|octets| SourceObject::read_some(octets.value(), properties));
+        read.map(|read| read.ok_or(Error::Damaged("an object"))).transpose()
     }
 
     /// Whether there is anything but references to the object.

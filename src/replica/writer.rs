@@ -4,7 +4,7 @@ use super::connection::ConnectionState;
 use super::error::Error;
 use super::ids::Number;
 use super::postings::WritePostings;
-use super::reader::Reader;
+use super::reader::{Reader, Snapshot};
 use super::residency::Residency;
 use super::resident::Pending;
 use super::rewrite;
@@ -12,7 +12,9 @@ use super::tables::{self, WriteTables};
 use crate::config::settings::ReplicaSettings;
 use crate::directory::schema::{self, Schema};
 use redb::{Database, ReadableTable, WriteTransaction};
+use roaring::RoaringBitmap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The one handle that writes. Cheap to clone; transactions follow one another.
 #[derive(Clone)]
@@ -22,6 +24,8 @@ pub struct Writer {
     pub(super) slot: Arc<Mutex<Slot>>,
     pub(super) reader: Reader,
     settings: ReplicaSettings,
+    /// Files that another one took the place of, and when: searches under way read them.
+    retired: Arc<Mutex<Vec<(Instant, Database)>>>,
 }
 
 /// What only one transaction at a time may use.
@@ -31,11 +35,17 @@ pub(super) struct Slot {
     pub(super) residency: Residency,
 }
 
+/// How long a file is kept open that another one took the place of.
+const RETIRED: Duration = Duration::from_secs(60);
+/// A shorter file is not written anew to get rid of free pages.
+const WORTHWHILE: u64 = 128 << 20;
+
 impl Writer {
     pub(super) fn new(database: Database, settings: &ReplicaSettings) -> Result<Self, Error> {
         let reader = Reader::new(&database)?;
         let slot = Slot { database: Some(database), residency: Residency::Off };
-        Ok(Writer { slot: Arc::new(Mutex::new(slot)), reader, settings: settings.clone() })
+        let (slot, retired) = (Arc::new(Mutex::new(slot)), Arc::default());
+        Ok(Writer { slot, reader, settings: settings.clone(), retired })
     }
 
     /// A handle for searches.
@@ -50,6 +60,7 @@ impl Writer {
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut slot = self.lock();
+        self.retired().retain(|(since, _)| since.elapsed() < RETIRED);
         if slot.database.is_none() {
             self.reopen(&mut slot);
             return Err(Error::Storage("it could not be opened again yet".to_owned()).into());
@@ -75,7 +86,10 @@ impl Writer {
         let Slot { database: Some(database), residency } = &mut *slot else {
             return Err(Error::Storage("it is closed".to_owned()).into());
         };
-        let txn = database.begin_write().map_err(Error::from)?;
+        let mut txn = database.begin_write().map_err(Error::from)?;
+        // Which pages are free is kept with every commit. Else, after a kill, nobody is served
+        // until the whole file has been walked.
+        txn.set_quick_repair(true);
         let (done, pending) = {
             let mut transaction = Transaction::open(&txn, residency.collector())?;
             let done = change(&mut transaction)?;
@@ -92,31 +106,49 @@ impl Writer {
         Ok(done)
     }
 
-    /// Writes the file anew, so that nothing of what was removed is left on the disk. Blocks
-    /// other writers; searches that are under way when the new file takes the place of the
-    /// old one end with an error, and may be asked again.
+    /// Writes the file anew, so that nothing of what was removed is left on the disk, nor any
+    /// free page. Blocks other writers; searches under way go on in the old file.
     pub fn rewrite(&self) -> Result<(), Error> {
         let mut slot = self.lock();
         let Some(database) = slot.database.as_ref() else {
             return Err(Error::Storage("it could not be opened again yet".to_owned()));
         };
-        let draft = rewrite::draft(&self.settings.path);
-        let done = rewrite::copy(database, &draft, self.settings.cache);
+        let path = &self.settings.path;
+        let draft = rewrite::draft(path);
         let storage = |error: std::io::Error| Error::Storage(error.to_string());
-        if let Err(error) = done {
+        if let Err(error) = rewrite::copy(database, &draft, self.settings.cache) {
             let _ = std::fs::remove_file(&draft);
             return Err(error);
         }
         // The same rights as before: the copy may have been made under another mask.
-        let rights = std::fs::metadata(&self.settings.path).map_err(storage)?.permissions();
+        let rights = std::fs::metadata(path).map_err(storage)?.permissions();
         std::fs::set_permissions(&draft, rights).map_err(storage)?;
-        drop(slot.database.take());
-        let renamed = std::fs::rename(&draft, &self.settings.path).map_err(storage);
+        std::fs::rename(&draft, path).map_err(storage)?;
+        if let Some(old) = slot.database.take() {
+            self.retired().push((Instant::now(), old));
+        }
         self.open_again(
             &mut slot,
-            "the replica was written anew: nothing of what was removed is left in it",
+            "the replica was written anew: no free page and nothing of what was removed is left in it",
         );
-        renamed
+        if slot.database.is_none() {
+            return Ok(());
+        }
+        let len = std::fs::metadata(path).map_err(storage)?.len();
+        self.write_to(&mut slot, |change| change.note_length(len))
+    }
+
+    /// Whether more than half of a large file may be free pages: it has doubled since it was
+    /// last written anew, as it does by a first load, which stages all pages before.
+    pub fn is_bloated(&self) -> Result<bool, Error> {
+        let storage = |error: std::io::Error| Error::Storage(error.to_string());
+        let len = std::fs::metadata(&self.settings.path).map_err(storage)?.len();
+        let tight = self.reader.snapshot().noted_length()?;
+        Ok(len > WORTHWHILE && len / 2 > tight)
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<(Instant, Database)>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the file and opens it again. Searches meanwhile, and until it succeeds,
@@ -163,6 +195,8 @@ pub struct Transaction<'t> {
     pub(super) schema: &'static Schema,
     /// What becomes of the entries in memory.
     pub(super) pending: Pending,
+    /// Objects for which a name was claimed that no entry has yet.
+    pub(super) claimed: RoaringBitmap,
     next_number: Number,
     pub(super) next_change: u64,
 }
@@ -182,6 +216,7 @@ impl<'t> Transaction<'t> {
             links: WritePostings::open(txn, tables::LINKS)?,
             schema: schema::standard(),
             pending,
+            claimed: RoaringBitmap::new(),
             next_number,
             next_change,
             tables,
@@ -204,6 +239,12 @@ impl<'t> Transaction<'t> {
         Ok(octets
             .and_then(|o| o.value().first_chunk().map(|b| u64::from_le_bytes(*b)))
             .unwrap_or(0))
+    }
+
+    /// Notes how long the file is without free pages.
+    fn note_length(&mut self, len: u64) -> Result<(), Error> {
+        self.tables.meta.insert("tight", len.to_le_bytes().as_slice())?;
+        Ok(())
     }
 
     /// A number that was never used.
@@ -251,9 +292,20 @@ impl<'t> Transaction<'t> {
     }
 }
 
+impl Snapshot {
+    /// How long the file was when it had no free pages; 0 where that is not known.
+    fn noted_length(&self) -> Result<u64, Error> {
+        let octets = self.tables.meta.get("tight")?;
+        Ok(octets
+            .and_then(|o| o.value().first_chunk().map(|b| u64::from_le_bytes(*b)))
+            .unwrap_or(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::settings::ReplicaSettings;
+    use crate::directory::kind::Kind;
     use crate::replica::{Error, open};
 
     #[test]
@@ -275,5 +327,21 @@ mod tests {
             });
             assert_eq!(writer.reader().snapshot().sequence(), committed + 4);
         }
+    }
+
+    #[test]
+    fn searches_under_way_go_on_while_the_file_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replica.redb");
+        let writer = open(&ReplicaSettings { path, ..ReplicaSettings::default() }).unwrap();
+        writer.write(|change| change.stage(0, Kind::User, 0, &[7; 100_000])).unwrap();
+        let before = writer.reader().snapshot();
+        writer.write(|change| change.unstage(0, Kind::User)).unwrap();
+        writer.rewrite().unwrap();
+        writer.write(|_| Ok::<(), Error>(())).unwrap();
+        assert_eq!(before.staged(0, Kind::User, 0).unwrap().unwrap(), [7; 100_000]);
+        assert!(writer.reader().snapshot().staged(0, Kind::User, 0).unwrap().is_none());
+        assert!(writer.reader().snapshot().sequence() > before.sequence());
+        assert!(!writer.is_bloated().unwrap());
     }
 }

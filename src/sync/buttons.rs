@@ -141,29 +141,35 @@ impl Engine {
         })
         .await?;
         if delete {
-            self.remove_traces().await;
+            self.tidy().await;
         }
         self.report_state();
         Ok(())
     }
 
     /// Writes the file anew, should free pages of it hold data of people who left the
-    /// scope: at most once an hour, since that costs as much as the file is long.
-    pub(super) async fn remove_traces(&self) {
+    /// scope, or be most of it: at most once an hour, since that costs as much as the file
+    /// is long.
+    pub(super) async fn tidy(&self) {
         let state = self.state().unwrap_or_default();
         let mut last = self.rewritten.lock().await;
         let is_due = last.is_none_or(|last| last.elapsed() >= REWRITE_EVERY);
-        if !state.traces || !is_due {
+        let bloated = self.writer.is_bloated().unwrap_or(false);
+        if !(state.traces || bloated) || !is_due {
             return;
         }
         let writer = self.writer.clone();
         let done = carrier::carry(move || writer.rewrite()).await;
         *last = Some(Instant::now());
         let done = match done.and_then(|done| done.map_err(SyncError::from)) {
-            Ok(()) => self.change_state(|state| state.traces = false).await,
-            Err(error) => Err(error),
+            Ok(()) if state.traces => self.change_state(|state| state.traces = false).await,
+            done => done,
         };
         if let Err(error) = done {
+            if !state.traces {
+                tracing::warn!(connection = %self.settings.name, "free pages of the replica file stay: {error}");
+                return;
+            }
             tracing::error!(connection = %self.settings.name, "data of people out of scope may still stand in free pages of the replica file: {error}");
         }
     }

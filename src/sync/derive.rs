@@ -14,7 +14,7 @@ use crate::directory::dn::Dn;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
 use crate::directory::schema;
-use crate::mapping::{Mapping, Object};
+use crate::mapping::{Mapping, NAMING, Object};
 use crate::replica::connection::ConnectionState;
 use crate::replica::encoding::{self, Identity};
 use crate::replica::log::Change;
@@ -24,8 +24,9 @@ use roaring::RoaringBitmap;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// More objects at once than so many are not kept in memory, but read once more.
-const KEPT: u64 = 20_000;
+/// More objects at once than so many are not kept in memory: of each, no more is read than
+/// decides whether it is served and what it is called, and all of it when its turn comes.
+const KEPT: u64 = 256;
 
 /// What deriving changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -290,8 +291,16 @@ impl Deriving<'_, '_> {
     ) -> Result<(Vec<Subject>, RoaringBitmap), SyncError> {
         let mut removed = RoaringBitmap::new();
         let (mut subjects, mut later) = (Vec::new(), Vec::new());
+        let some = self.judge.properties().filter(|_| !keep).map(|decide| {
+            let named = decide.iter().chain(&NAMING).chain(&["createdDateTime"]);
+            named.copied().collect::<Vec<&str>>()
+        });
         for number in numbers {
-            match self.change.object(number)? {
+            let object = match &some {
+                Some(properties) => self.change.object_with(number, properties)?,
+                None => self.change.object(number)?,
+            };
+            match object {
                 Some(object) if object.connection == self.connection => {
                     // Rules that ask for groups need the names of these.
                     if self.judge.asks_groups && object.kind != Kind::Group {

@@ -280,7 +280,7 @@ impl Engine {
         let error = match outcome {
             Ok(done) => {
                 self.refusals.store(0, Ordering::Relaxed);
-                self.remove_traces().await;
+                self.tidy().await;
                 self.ended(&done, true);
                 return Ok(done);
             }

@@ -45,6 +45,26 @@ impl<'a> Judge<'a> {
         !self.rules.is_empty()
     }
 
+    /// All properties that decide who is served; `None` where rules may test any.
+    pub fn properties(&self) -> Option<&'static [&'static str]> {
+        const SWITCHES: &[&str] = &[
+            "accountEnabled",
+            "assignedLicenses",
+            "groupTypes",
+            "id",
+            "mail",
+            "mailEnabled",
+            "securityEnabled",
+            "userType",
+            "proxyAddresses",
+        ];
+        if self.has_rules() {
+            return None;
+        }
+        let primary = !self.include.without_mail || !self.include.domains.is_empty();
+        if primary { Some(SWITCHES) } else { SWITCHES.split_last().map(|(_, others)| others) }
+    }
+
     /// The local groups that rules name, each once.
     pub fn groups(&self) -> Vec<&'a str> {
         let mut names: Vec<&str> = Vec::new();

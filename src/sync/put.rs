@@ -14,7 +14,6 @@ use crate::replica::encoding::{self, Encoded, Identity, View, values_of};
 use crate::replica::log::{Action, AttributeChange, Change};
 use crate::replica::source::Space;
 use crate::replica::{Error, Number};
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -59,7 +58,8 @@ const LEFT_SCOPE: &str = "out of scope: in none of the groups of [connection.sco
 #[derive(Default)]
 struct Counted {
     kind: Option<Kind>,
-    addresses: HashSet<Vec<u8>>,
+    /// Each once.
+    addresses: Vec<Vec<u8>>,
     has_members: bool,
 }
 
@@ -209,13 +209,16 @@ impl Deriving<'_, '_> {
         }
         let none = Counted::default();
         let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
-        for gone in old.addresses.difference(&new.addresses) {
+        for gone in old.addresses.iter().filter(|gone| !new.addresses.contains(gone)) {
             self.totals.addresses = self.totals.addresses.saturating_sub(1);
             self.lost.insert(gone.clone());
         }
-        for come in new.addresses.difference(&old.addresses) {
+        for come in new.addresses.iter().filter(|come| !old.addresses.contains(come)) {
             self.totals.addresses += 1;
-            self.gained.insert(come.clone());
+            // Where there was none, none can have come from somebody else.
+            if self.derived.before.addresses > 0 {
+                self.gained.insert(come.clone());
+            }
         }
         match (old.has_members, new.has_members) {
             (true, false) => {
@@ -353,7 +356,12 @@ fn first_value(octets: &[u8], id: AttributeId) -> Option<String> {
 fn counted(octets: &[u8], stamps: &Stamps) -> Counted {
     let Some(view) = View::new(octets) else { return Counted::default() };
     let tlvs = stamps.addresses.iter().filter_map(|id| view.slot(*id)?.tlv);
-    let addresses = tlvs.flat_map(values_of).map(<[u8]>::to_ascii_lowercase).collect();
+    let mut addresses = Vec::new();
+    for address in tlvs.flat_map(values_of).map(<[u8]>::to_ascii_lowercase) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
     let has_members = view.slot(stamps.member).is_some();
     Counted { kind: view.identity().kind, addresses, has_members }
 }

@@ -101,6 +101,8 @@ impl Scope {
     ) -> Result<RoaringBitmap, SyncError> {
         let mut reach = RoaringBitmap::new();
         let mut open = Vec::new();
+        // What lies in the bin is no group of these, and has no members.
+        let groups = change.objects(connection, Kind::Group)?;
         for id in self.groups.values() {
             let number = change.number(connection, *id)?;
             touched.ids.insert(number, *id);
@@ -108,8 +110,7 @@ impl Scope {
             open.push(number);
         }
         while let Some(group) = open.pop() {
-            // What lies in the bin has no members.
-            if !change.has_object(group)? {
+            if !groups.contains(group) {
                 continue;
             }
             for member in change.linked(Space::Members, group)?.iter() {
