@@ -112,6 +112,11 @@ pub(crate) fn replica() -> Writer {
     let settings = ReplicaSettings { path, cache: 256 << 20, ..ReplicaSettings::default() };
     let writer = replica::open(&settings).unwrap();
     writer.write(publish).unwrap();
+    // As a daemon that has been up for a moment.
+    writer.keep_in_memory();
+    while !writer.reader().snapshot().is_in_memory() {
+        std::thread::yield_now();
+    }
     writer
 }
 

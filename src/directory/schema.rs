@@ -4,6 +4,7 @@
 use super::attribute::{AttributeId, AttributeType};
 use super::definitions;
 use super::nearest::nearest;
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -40,7 +41,9 @@ pub enum ClassKind {
 pub struct Schema {
     attributes: Vec<AttributeType>,
     classes: Vec<ObjectClass>,
-    attribute_names: HashMap<Vec<u8>, AttributeId>,
+    /// Clients choose the names that are looked up here, not those that are in it: a hash
+    /// that they can foresee does them no good.
+    attribute_names: FxHashMap<Vec<u8>, AttributeId>,
     class_names: HashMap<String, usize>,
 }
 
@@ -65,7 +68,7 @@ pub fn standard() -> &'static Schema {
 
 impl Schema {
     fn new(attributes: Vec<AttributeType>, classes: Vec<ObjectClass>) -> Self {
-        let mut attribute_names = HashMap::new();
+        let mut attribute_names = FxHashMap::default();
         for attribute in &attributes {
             for name in attribute.aliases.iter().chain([&attribute.name, &attribute.oid]) {
                 attribute_names.insert(name.to_ascii_lowercase().into_bytes(), attribute.id);

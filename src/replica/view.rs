@@ -50,6 +50,14 @@ impl<'a> EntryView<'a> {
         stored.into_iter().flatten().chain(packed.into_iter().flatten())
     }
 
+    /// Tells all attributes, by number, to the first error.
+    pub fn each<E>(&self, tell: impl FnMut(AttributeView<'a>) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            EntryView::Stored(view) => view.slots().map(of_slot).try_for_each(tell),
+            EntryView::Packed(packed) => packed.attributes().try_for_each(tell),
+        }
+    }
+
     /// One attribute; `None` where the entry lacks it.
     pub fn attribute(&self, id: AttributeId) -> Option<AttributeView<'a>> {
         match self {

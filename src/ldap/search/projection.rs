@@ -10,7 +10,7 @@ use crate::directory::schema::{Described, Schema};
 use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
 use crate::replica::AttributeView;
-use crate::replica::encoding::{push_attribute, values_in};
+use crate::replica::encoding::{push_attribute, push_known, values_in};
 use crate::replica::reader::{Snapshot, StoredEntry};
 
 /// A parsed list of attributes.
@@ -178,18 +178,20 @@ impl Projection {
         let view = entry.view();
         let put = |out: &mut Vec<u8>, found: &AttributeView<'_>| {
             if let Some(known) = schema.get(found.id) {
-                push_attribute(out, known.name, entry.set(found)?);
+                push_known(out, known, entry.set(found)?);
             }
             Ok::<(), ReadError>(())
         };
-        if self.user || self.operational {
-            for found in view.attributes() {
-                if self.covers(&found) && self.may_return(&found) {
-                    put(out, &found)?;
-                }
-            }
+        let many = if self.named.len() > FEW { self.named.as_slice() } else { &[] };
+        if self.user || self.operational || !many.is_empty() {
+            let named = Marks::of(many);
+            view.each(|found| match named.hold(found.id) || self.covers(&found) {
+                true if self.may_return(&found) => put(out, &found),
+                _ => Ok(()),
+            })?;
         }
-        for attribute in &self.named {
+        let few = if many.is_empty() { self.named.as_slice() } else { &[] };
+        for attribute in few {
             if let Some(found) = view.attribute(*attribute)
                 && !self.covers(&found)
             {
@@ -270,6 +272,34 @@ impl Projection {
     /// Whether `*` or `+` asks for an attribute already.
     fn covers(&self, slot: &AttributeView<'_>) -> bool {
         if slot.operational { self.operational } else { self.user }
+    }
+}
+
+/// So many attributes are looked for one by one; for more, all of an entry are looked at.
+const FEW: usize = 4;
+
+/// A set of attributes.
+struct Marks<'l> {
+    bits: [u64; 16],
+    list: &'l [AttributeId],
+}
+
+impl<'l> Marks<'l> {
+    fn of(list: &'l [AttributeId]) -> Self {
+        let mut bits = [0; 16];
+        for id in list {
+            if let Some(word) = bits.get_mut(usize::from(id.0 / 64)) {
+                *word |= 1 << (id.0 % 64);
+            }
+        }
+        Marks { bits, list }
+    }
+
+    fn hold(&self, id: AttributeId) -> bool {
+        match self.bits.get(usize::from(id.0 / 64)) {
+            Some(word) => word & (1 << (id.0 % 64)) != 0,
+            None => self.list.contains(&id),
+        }
     }
 }
 
