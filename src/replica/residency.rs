@@ -95,7 +95,7 @@ impl Writer {
         slot.residency = Residency::Building { attempt: Arc::clone(&attempt), commits };
         let build = Build { slot: Arc::downgrade(&self.slot), reader: self.reader(), attempt };
         if snapshot.len().is_ok_and(|len| len <= FEW) {
-            return build.finish(slot, resident::build(&snapshot, &|| true), Instant::now());
+            return build.finish(slot, resident::build(&snapshot, &|| true), None);
         }
         let thread = std::thread::Builder::new().name("into memory".to_owned());
         // A process that cannot start a thread has other worries; it goes on with the file.
@@ -125,11 +125,17 @@ impl Build {
         drop(snapshot);
         let Some(slot) = self.slot.upgrade() else { return };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        self.finish(&mut slot, built, began);
+        self.finish(&mut slot, built, Some(began));
     }
 
     /// Publishes what was built, brought up to the last commit; unless it was given up.
-    fn finish(&self, slot: &mut Slot, built: Result<Option<Resident>, Error>, began: Instant) {
+    /// `began`: when, if that is worth a line in the log.
+    fn finish(
+        &self,
+        slot: &mut Slot,
+        built: Result<Option<Resident>, Error>,
+        began: Option<Instant>,
+    ) {
         let commits = match &mut slot.residency {
             Residency::Building { attempt, commits } if Arc::ptr_eq(attempt, &self.attempt) => {
                 std::mem::take(commits)
@@ -142,11 +148,15 @@ impl Build {
             Err(error) => return give_up(slot, &error),
         };
         let resident = Arc::new(commits.iter().fold(resident, |state, commit| state.after(commit)));
-        let (took, octets) = (began.elapsed().as_millis(), resident.size());
+        let (took, octets) = (began.map(|began| began.elapsed().as_millis()), resident.size());
         slot.residency = Residency::Ready(Arc::clone(&resident));
         let Some(database) = slot.database.as_ref() else { return };
         match self.reader.refresh(database, Some(resident)) {
-            Ok(()) => tracing::info!(octets, ms = took, "the entries are in memory"),
+            Ok(()) => {
+                if let Some(ms) = took {
+                    tracing::info!(octets, ms, "the entries are in memory");
+                }
+            }
             Err(error) => give_up(slot, &error),
         }
     }

@@ -192,3 +192,79 @@ fn tests(predicate: &Predicate, wanted: AttributeId, chains: bool) -> bool {
         Predicate::AllBits(..) | Predicate::AnyBits(..) | Predicate::Undefined => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Every way to leave somebody out. The pattern names each switch: one that is new needs
+    /// a way here, and its properties in [`Judge::properties`].
+    fn ways() -> Vec<IncludeSettings> {
+        let all = IncludeSettings::default;
+        let IncludeSettings {
+            guests: _,
+            disabled: _,
+            unlicensed: _,
+            without_mail: _,
+            distribution_lists: _,
+            mail_security_groups: _,
+            security_groups: _,
+            microsoft365_groups: _,
+            domains: _,
+        } = all();
+        vec![
+            all(),
+            IncludeSettings { guests: false, ..all() },
+            IncludeSettings { disabled: false, ..all() },
+            IncludeSettings { unlicensed: false, ..all() },
+            IncludeSettings { without_mail: false, ..all() },
+            IncludeSettings { distribution_lists: false, ..all() },
+            IncludeSettings { mail_security_groups: false, ..all() },
+            IncludeSettings { security_groups: false, ..all() },
+            IncludeSettings { microsoft365_groups: false, ..all() },
+            IncludeSettings { domains: vec!["contoso.com".to_owned()], ..all() },
+        ]
+    }
+
+    /// Objects of all sorts, two values of each property.
+    fn objects() -> Vec<Properties> {
+        let choices = [
+            ("userType", json!("Guest")),
+            ("accountEnabled", json!(false)),
+            ("assignedLicenses", json!([{"skuId": "x"}])),
+            ("mail", json!("ada@fabrikam.com")),
+            ("proxyAddresses", json!(["SMTP:ada@contoso.com"])),
+            ("groupTypes", json!(["Unified"])),
+            ("mailEnabled", json!(true)),
+            ("securityEnabled", json!(true)),
+            ("id", json!("fabrikam.com")),
+        ];
+        (0..1 << choices.len())
+            .map(|which| {
+                let here = choices.iter().enumerate().filter(|(at, _)| which >> at & 1 == 1);
+                here.map(|(_, (name, value))| ((*name).to_owned(), value.clone())).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_properties_that_are_said_to_decide_are_all_that_decide() {
+        let mut left_out = [0; 10];
+        for (way, include) in ways().iter().enumerate() {
+            let judge = Judge { include, rules: &[], asks_groups: false, asks_chains: false };
+            let named = judge.properties().unwrap();
+            for object in objects() {
+                let mut some = object.clone();
+                some.retain(|name, _| named.contains(&name.as_str()));
+                for kind in Kind::ALL {
+                    let verdict = judge.switched_off(kind, &object);
+                    assert_eq!(verdict, judge.switched_off(kind, &some), "{include:?} {object:?}");
+                    left_out[way] += usize::from(verdict.is_some());
+                }
+            }
+        }
+        assert_eq!(left_out[0], 0);
+        assert!(left_out[1..].iter().all(|count| *count > 0), "{left_out:?}");
+    }
+}
