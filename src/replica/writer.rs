@@ -106,8 +106,9 @@ impl Writer {
         Ok(done)
     }
 
-    /// Writes the file anew, so that nothing of what was removed is left on the disk, nor any
-    /// free page. Blocks other writers; searches under way go on in the old file.
+    /// Writes the file anew, so that nothing of what was removed is left on the disk, and
+    /// hardly a free page. Blocks other writers; searches under way go on in the old file,
+    /// which has no name any more and is gone a minute later.
     pub fn rewrite(&self) -> Result<(), Error> {
         let mut slot = self.lock();
         let Some(database) = slot.database.as_ref() else {
@@ -126,10 +127,11 @@ impl Writer {
         std::fs::rename(&draft, path).map_err(storage)?;
         if let Some(old) = slot.database.take() {
             self.retired().push((Instant::now(), old));
+            self.let_go();
         }
         self.open_again(
             &mut slot,
-            "the replica was written anew: no free page and nothing of what was removed is left in it",
+            "the replica was written anew: nothing of what was removed is left in it",
         );
         if slot.database.is_none() {
             return Ok(());
@@ -145,6 +147,21 @@ impl Writer {
         let len = std::fs::metadata(&self.settings.path).map_err(storage)?.len();
         let tight = self.reader.snapshot().noted_length()?;
         Ok(len > WORTHWHILE && len / 2 > tight)
+    }
+
+    /// Closes files that another one took the place of when their time is up, however long
+    /// nothing is written: they hold what was removed.
+    fn let_go(&self) {
+        let retired = Arc::downgrade(&self.retired);
+        let wait = move || {
+            std::thread::sleep(RETIRED);
+            if let Some(retired) = retired.upgrade() {
+                let mut retired = retired.lock().unwrap_or_else(PoisonError::into_inner);
+                retired.retain(|(since, _)| since.elapsed() < RETIRED);
+            }
+        };
+        // Without a thread the next write does it.
+        let _ = std::thread::Builder::new().name("old file".to_owned()).spawn(wait);
     }
 
     fn retired(&self) -> MutexGuard<'_, Vec<(Instant, Database)>> {
@@ -241,7 +258,7 @@ impl<'t> Transaction<'t> {
             .unwrap_or(0))
     }
 
-    /// Notes how long the file is without free pages.
+    /// Notes how long the file is when it has just been written anew.
     fn note_length(&mut self, len: u64) -> Result<(), Error> {
         self.tables.meta.insert("tight", len.to_le_bytes().as_slice())?;
         Ok(())
@@ -293,7 +310,7 @@ impl<'t> Transaction<'t> {
 }
 
 impl Snapshot {
-    /// How long the file was when it had no free pages; 0 where that is not known.
+    /// How long the file was when it was last written anew; 0 where that is not known.
     fn noted_length(&self) -> Result<u64, Error> {
         let octets = self.tables.meta.get("tight")?;
         Ok(octets
