@@ -4,6 +4,11 @@ use clap::Parser;
 use entraldap::cli::{Arguments, Exit};
 use std::process::ExitCode;
 
+/// A first load makes and drops a hundred small pieces of text for each object: with this
+/// allocator it takes a fifth less CPU time, and memory, than with that of the C library.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Arguments::try_parse() {
         Ok(arguments) => arguments.run().into(),

@@ -83,13 +83,17 @@ impl FromStr for ObjectId {
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; 36];
+        let places = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        for (at, digit) in places.zip(digits) {
+            if let (Some(place), Some(digit)) = (text.get_mut(at), DIGITS.get(usize::from(digit))) {
+                *place = *digit;
             }
-            write!(f, "{byte:02x}")?;
         }
-        Ok(())
+        // ASCII is always UTF-8.
+        f.pad(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -2,38 +2,43 @@
 
 use super::draft::Draft;
 use super::{Properties, json};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The mail addresses of an object.
-pub(super) struct Addresses {
+pub(super) struct Addresses<'a> {
     /// `proxyAddresses` as Graph gives them, without the space that may follow a prefix.
-    proxies: Vec<String>,
+    proxies: Vec<Cow<'a, str>>,
     /// The primary address, without prefix.
-    primary: Option<String>,
+    primary: Option<Cow<'a, str>>,
     /// All SMTP addresses without prefix, the primary first, each once.
-    all: Vec<String>,
+    all: Vec<Cow<'a, str>>,
 }
 
-impl Addresses {
+impl<'a> Addresses<'a> {
     /// The first `SMTP:` entry is the primary address; where there is none, `mail` is.
-    pub(super) fn of(properties: &Properties) -> Self {
+    pub(super) fn of(properties: &'a Properties) -> Self {
         let (mut proxies, mut primary, mut found) = (Vec::new(), None, Vec::new());
         for proxy in json::texts(properties, "proxyAddresses") {
-            let proxy = proxy.trim();
-            let Some((prefix, address)) = proxy.split_once(':') else {
-                proxies.push(proxy.to_owned());
+            let proxy = trimmed(proxy);
+            let Some((prefix, rest)) = proxy.split_once(':') else {
+                proxies.push(proxy);
                 continue;
             };
-            let address = address.trim_start();
+            let address = rest.trim_start();
             if address.is_empty() {
                 continue;
             }
-            proxies.push(format!("{prefix}:{address}"));
-            if prefix == "SMTP" && primary.is_none() {
-                primary = Some(address.to_owned());
+            let whose = behind(&proxy, proxy.len() - address.len());
+            let (is_primary, is_smtp) = (prefix == "SMTP", prefix.eq_ignore_ascii_case("smtp"));
+            let spaced = address.len() < rest.len();
+            let written = spaced.then(|| format!("{prefix}:{address}"));
+            proxies.push(written.map_or(proxy, Cow::Owned));
+            if is_primary && primary.is_none() {
+                primary = Some(whose.clone());
             }
-            if prefix.eq_ignore_ascii_case("smtp") {
-                found.push(address.to_owned());
+            if is_smtp {
+                found.push(whose);
             }
         }
         let mail = json::word(properties, "mail");
@@ -66,5 +71,21 @@ impl Addresses {
         draft.texts("mailLocalAddress", &self.all);
         let others = if self.primary.is_some() { 1 } else { 0 };
         draft.texts("mailAlternateAddress", self.all.iter().skip(others));
+    }
+}
+
+/// Without white space around it.
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
+
+/// What stands behind the first octets.
+fn behind<'a>(text: &Cow<'a, str>, octets: usize) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(octets..).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(octets..).unwrap_or_default().to_owned()),
     }
 }

@@ -25,8 +25,9 @@ pub(super) fn group(draft: &mut Draft, object: &Object<'_>) {
     }
     draft.add("structuralObjectClass", "group");
     let word = |name| json::word(properties, name);
-    draft.text("cn", word("displayName").or_else(|| Some(object.name.to_owned())));
-    draft.text("displayName", word("displayName"));
+    let display = word("displayName");
+    draft.text("cn", Some(display.as_deref().unwrap_or(object.name)));
+    draft.text("displayName", display);
     draft.text("description", json::text(properties, "description"));
     draft.text("mailNickname", word("mailNickname"));
     addresses.write(draft);

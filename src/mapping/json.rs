@@ -5,21 +5,25 @@ use super::Properties;
 use super::moment;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// A text, trimmed; absent where nothing is left of it.
-pub(super) fn word(properties: &Properties, name: &str) -> Option<String> {
-    let text = text(properties, name)?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+pub(super) fn word<'a>(properties: &'a Properties, name: &str) -> Option<Cow<'a, str>> {
+    let text = match text(properties, name)? {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        // A number, which has no white space.
+        Cow::Owned(text) => Cow::Owned(text),
+    };
+    (!text.is_empty()).then_some(text)
 }
 
 /// A text as it is.
-pub(super) fn text(properties: &Properties, name: &str) -> Option<String> {
+pub(super) fn text<'a>(properties: &'a Properties, name: &str) -> Option<Cow<'a, str>> {
     as_text(properties.get(name)?)
 }
 
 /// The texts of a list; a text alone is a list of one.
-pub(super) fn texts(properties: &Properties, name: &str) -> Vec<String> {
+pub(super) fn texts<'a>(properties: &'a Properties, name: &str) -> Vec<Cow<'a, str>> {
     match properties.get(name) {
         Some(Value::Array(values)) => values.iter().filter_map(as_text).collect(),
         Some(value) => as_text(value).into_iter().collect(),
@@ -56,10 +60,10 @@ pub(super) fn time(properties: &Properties, name: &str) -> Option<Timestamp> {
     moment::parse(properties.get(name)?.as_str()?)
 }
 
-fn as_text(value: &Value) -> Option<String> {
+fn as_text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
         _ => None,
     }
 }

@@ -56,14 +56,15 @@ pub(super) fn wanted_account(kind: Kind, id: ObjectId, properties: &Properties) 
     if let Some(given) = json::word(properties, "onPremisesSamAccountName") {
         return Some(given.chars().take(LONGEST_GIVEN_ACCOUNT).collect());
     }
-    let local_part = |name: String| name.split('@').next().unwrap_or_default().to_owned();
-    let candidates = [
-        json::word(properties, "mailNickname"),
-        json::word(properties, "userPrincipalName").map(local_part),
-        json::word(properties, "displayName"),
-    ];
-    let account = candidates.into_iter().flatten().map(|name| account(&name));
-    Some(account.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| id.short()))
+    let mut candidates =
+        ["mailNickname", "userPrincipalName", "displayName"].iter().filter_map(|property| {
+            let name = json::word(properties, property)?;
+            let is_principal = *property == "userPrincipalName";
+            let local_part = name.split('@').next().filter(|_| is_principal);
+            let account = account(local_part.unwrap_or(&name));
+            (!account.is_empty()).then_some(account)
+        });
+    Some(candidates.next().unwrap_or_else(|| id.short()))
 }
 
 /// `name` as an account name; empty where nothing usable is left.

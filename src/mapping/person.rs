@@ -4,6 +4,7 @@ use super::addresses::Addresses;
 use super::draft::Draft;
 use super::{Object, Properties, json, moment};
 use crate::directory::ids::{ObjectId, Sid};
+use std::borrow::Cow;
 
 /// NORMAL_ACCOUNT, and with ACCOUNTDISABLE (MS-ADTS 2.2.16).
 const ENABLED: &str = "512";
@@ -35,7 +36,7 @@ pub(super) fn user(draft: &mut Draft, object: &Object<'_>) {
     account(draft, object);
 
     let phones = json::texts(properties, "businessPhones");
-    let phones: Vec<&String> = phones.iter().filter(|phone| !phone.trim().is_empty()).collect();
+    let phones: Vec<_> = phones.iter().filter(|phone| !phone.trim().is_empty()).collect();
     draft.text("telephoneNumber", phones.first());
     draft.texts("otherTelephone", phones.iter().skip(1));
     draft.text("mobile", word("mobilePhone"));
@@ -88,19 +89,20 @@ pub(super) fn contact(draft: &mut Draft, object: &Object<'_>) {
 }
 
 /// What users and contacts have in common.
-fn person(draft: &mut Draft, object: &Object<'_>, addresses: &Addresses) {
+fn person(draft: &mut Draft, object: &Object<'_>, addresses: &Addresses<'_>) {
     let properties = object.properties;
     if addresses.any() {
         draft.add("objectClass", "inetLocalMailRecipient");
     }
     let word = |name| json::word(properties, name);
     let display = word("displayName");
-    let cn = display.clone().unwrap_or_else(|| object.name.to_owned());
-    draft.text("displayName", display);
+    let cn = display.as_deref().unwrap_or(object.name);
+    draft.text("displayName", display.as_ref());
     let given_name = word("givenName");
     let is_person = given_name.is_some();
     draft.text("givenName", given_name);
-    draft.text("sn", word("surname").or_else(|| Some(family_name(&cn, is_person))));
+    let surname = word("surname");
+    draft.text("sn", Some(surname.as_deref().unwrap_or(family_name(cn, is_person))));
     draft.add("cn", cn);
     draft.text("mailNickname", word("mailNickname"));
     addresses.write(draft);
@@ -142,8 +144,8 @@ fn postal_address(
     draft: &mut Draft,
     properties: &Properties,
     street: &str,
-    country: Option<String>,
-    usage_location: Option<String>,
+    country: Option<Cow<'_, str>>,
+    usage_location: Option<Cow<'_, str>>,
 ) {
     let street = json::word(properties, street);
     draft.text("streetAddress", street.as_ref());
@@ -151,7 +153,8 @@ fn postal_address(
     draft.text("l", json::word(properties, "city"));
     draft.text("st", json::word(properties, "state"));
     draft.text("postalCode", json::word(properties, "postalCode"));
-    let is_code = |text: &&String| text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_code =
+        |text: &&Cow<'_, str>| text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
     let code = [country.as_ref(), usage_location.as_ref()].into_iter().flatten().find(is_code);
     draft.text("c", code.map(|code| code.to_ascii_uppercase()));
     draft.text("co", country);
@@ -159,9 +162,9 @@ fn postal_address(
 
 /// `sn` is mandatory: where it is not given, the last word of a person's name, else
 /// (a room, a shared mailbox, a firm) the whole name.
-fn family_name(name: &str, is_person: bool) -> String {
+fn family_name(name: &str, is_person: bool) -> &str {
     let last = name.split_whitespace().next_back().filter(|_| is_person);
-    last.unwrap_or(name).to_owned()
+    last.unwrap_or(name)
 }
 
 fn sip(properties: &Properties) -> Option<String> {

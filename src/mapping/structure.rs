@@ -33,9 +33,10 @@ pub(super) fn container(base: &Dn, dn: &Dn, ou: &str) -> Entry {
 pub(super) fn domain(draft: &mut Draft, object: &Object<'_>) {
     draft.texts("objectClass", ["top", "domain", "domainRelatedObject"]);
     draft.add("structuralObjectClass", "domain");
-    let name = json::word(object.properties, "id").unwrap_or_else(|| object.name.to_owned());
-    draft.text("dc", Some(&name));
-    draft.text("associatedDomain", Some(&name));
+    let name = json::word(object.properties, "id");
+    let name = name.as_deref().unwrap_or(object.name);
+    draft.text("dc", Some(name));
+    draft.text("associatedDomain", Some(name));
     for (property, description) in
         [("isDefault", "default"), ("isInitial", "initial"), ("isVerified", "verified")]
     {

@@ -57,21 +57,20 @@ pub struct Encoded {
 /// Encodes `entry`. Attributes without values are left out.
 pub fn encode(entry: &Entry, identity: &Identity, schema: &Schema) -> Encoded {
     let dn = entry.dn.to_string();
-    let mut slots = Vec::new();
+    let mut slots = Vec::with_capacity(64);
     let mut wide = Vec::new();
-    let mut user = Vec::new();
-    let mut operational = Vec::new();
+    let mut user = Vec::with_capacity(WIDE);
+    let mut operational = Vec::with_capacity(WIDE);
     for (id, values) in entry.attributes() {
         let Some(attribute) = schema.get(id) else { continue };
-        let tlv = partial_attribute(attribute.name, values);
         let mut flags = if attribute.operational { FLAG_OPERATIONAL } else { 0 };
         let part = if attribute.operational { &mut operational } else { &mut user };
-        let (offset, len) = (part.len(), tlv.len());
+        let (offset, len) = (part.len(), partial_attribute_len(attribute.name, values));
         if len > WIDE {
             flags |= FLAG_WIDE;
-            wide.push((id, tlv));
+            wide.push((id, partial_attribute(attribute.name, values)));
         } else {
-            part.extend(tlv);
+            push_partial_attribute(part, attribute.name, values);
         }
         slots.push((id, flags, offset, len));
     }
@@ -108,18 +107,29 @@ fn clamp_u32(n: usize) -> u32 {
 
 /// `SEQUENCE { type OCTET STRING, vals SET OF OCTET STRING }`.
 fn partial_attribute(name: &str, values: &[Vec<u8>]) -> Vec<u8> {
-    let set: usize = values.iter().map(|value| tlv_len(value.len())).sum();
-    let inner = tlv_len(name.len()) + tlv_len(set);
-    let mut out = Vec::with_capacity(tlv_len(inner));
-    push_header(&mut out, 0x30, inner);
-    push_header(&mut out, 0x04, name.len());
-    out.extend(name.as_bytes());
-    push_header(&mut out, 0x31, set);
-    for value in values {
-        push_header(&mut out, 0x04, value.len());
-        out.extend(value);
-    }
+    let mut out = Vec::with_capacity(partial_attribute_len(name, values));
+    push_partial_attribute(&mut out, name, values);
     out
+}
+
+fn partial_attribute_len(name: &str, values: &[Vec<u8>]) -> usize {
+    tlv_len(tlv_len(name.len()) + tlv_len(set_len(values)))
+}
+
+fn set_len(values: &[Vec<u8>]) -> usize {
+    values.iter().map(|value| tlv_len(value.len())).sum()
+}
+
+fn push_partial_attribute(out: &mut Vec<u8>, name: &str, values: &[Vec<u8>]) {
+    let set = set_len(values);
+    push_header(out, 0x30, tlv_len(name.len()) + tlv_len(set));
+    push_header(out, 0x04, name.len());
+    out.extend_from_slice(name.as_bytes());
+    push_header(out, 0x31, set);
+    for value in values {
+        push_header(out, 0x04, value.len());
+        out.extend_from_slice(value);
+    }
 }
 
 /// Writes a `PartialAttribute` of which these are the TLVs of the values.

@@ -56,6 +56,13 @@ pub enum Error {
     Damaged(&'static str),
 }
 
+impl Error {
+    /// Of a file beside the replica.
+    pub(super) fn file(error: std::io::Error) -> Self {
+        if no_room(&error) { Error::Full(error) } else { Error::Storage(error.to_string()) }
+    }
+}
+
 macro_rules! storage {
     ($($error:ty),*) => {$(
         impl From<$error> for Error {

@@ -74,7 +74,7 @@ impl Operations {
 }
 
 /// The operations by ascending number, and of each number only the last.
-fn latest(operations: &mut Vec<Operation>) -> &[Operation] {
+pub(super) fn latest(operations: &mut Vec<Operation>) -> &[Operation] {
     if !operations.is_sorted_by(|a, b| a.number < b.number) {
         operations.sort_by_key(|operation| operation.number);
         operations.dedup_by(|later, kept| {

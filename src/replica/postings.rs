@@ -4,12 +4,14 @@
 use super::error::Error;
 use super::ids::{Ids, Number};
 use super::operations::{Operation, Operations};
+use super::runs::Runs;
 use super::tables::{PostingsTables, ReadPostings};
 use redb::{
     AccessGuard, ReadableTable, ReadableTableMetadata, StorageError, Table, WriteTransaction,
 };
 use roaring::RoaringBitmap;
 use std::ops::Bound;
+use std::path::Path;
 
 /// Lists up to this long lie beside the key.
 const INLINE: usize = 256;
@@ -17,8 +19,8 @@ const INLINE: usize = 256;
 const LIST: u8 = 0;
 /// First octet of a head: how many there are follows; the numbers lie in chunks.
 const CHUNKED: u8 = 1;
-/// Buffered operations are applied when they take so many octets.
-const FLUSH_AT: usize = 64 << 20;
+/// Buffered operations are applied, or written to a run, when they take so many octets.
+const FLUSH_AT: usize = 32 << 20;
 
 type Octets = &'static [u8];
 
@@ -181,21 +183,33 @@ pub(super) struct WritePostings<'t> {
     heads: Table<'t, Octets, Octets>,
     chunks: Table<'t, (Octets, u16), Octets>,
     operations: Operations,
+    /// Operations before those, while the store is empty.
+    runs: Runs,
 }
 
 impl<'t> WritePostings<'t> {
-    pub(super) fn open(txn: &'t WriteTransaction, store: PostingsTables) -> Result<Self, Error> {
+    /// Files for what is more than memory should hold are made in `folder`.
+    pub(super) fn open(
+        txn: &'t WriteTransaction,
+        store: PostingsTables,
+        folder: &Path,
+    ) -> Result<Self, Error> {
         Ok(WritePostings {
             heads: txn.open_table(store.heads)?,
             chunks: txn.open_table(store.chunks)?,
             operations: Operations::default(),
+            runs: Runs::new(folder),
         })
     }
 
     /// Adds a number to a key, or removes it.
     pub(super) fn change(&mut self, key: &[u8], number: Number, add: bool) -> Result<(), Error> {
         if self.operations.octets() >= FLUSH_AT {
-            self.flush()?;
+            if self.is_empty()? {
+                self.runs.spill(std::mem::take(&mut self.operations))?;
+            } else {
+                self.flush()?;
+            }
         }
         self.operations.push(key, Operation { number, add });
         Ok(())
@@ -203,28 +217,45 @@ impl<'t> WritePostings<'t> {
 
     /// The numbers of one key, as applied.
     pub(super) fn get(&self, key: &[u8]) -> Result<Ids, Error> {
-        debug_assert!(self.operations.is_empty(), "read before flush");
+        let applied = self.operations.is_empty() && self.runs.is_empty();
+        debug_assert!(applied, "read before flush");
         read(&self.heads, &self.chunks, key)
     }
 
     /// Applies what is buffered.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
-        if self.operations.is_empty() {
+        let operations = std::mem::take(&mut self.operations);
+        if !self.runs.is_empty() {
+            if !operations.is_empty() {
+                self.runs.spill(operations)?;
+            }
+            let runs = self.runs.take();
+            return self.fill(|each| runs.drain(each));
+        }
+        if operations.is_empty() {
             return Ok(());
         }
-        let operations = std::mem::take(&mut self.operations);
-        if self.heads.is_empty()? && self.chunks.is_empty()? {
-            return self.fill(operations);
+        if self.is_empty()? {
+            return self.fill(|each| operations.drain(each));
         }
         operations.drain(|key, operations| self.apply(key, operations))
     }
 
+    fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.heads.is_empty()? && self.chunks.is_empty()?)
+    }
+
     /// Writes into an empty store: in order, and without looking for what is there.
-    fn fill(&mut self, operations: Operations) -> Result<(), Error> {
+    fn fill(
+        &mut self,
+        drain: impl FnOnce(
+            &mut dyn FnMut(&[u8], &[Operation]) -> Result<(), Error>,
+        ) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let mut heads = self.heads.upper_bound_mut(Bound::<&[u8]>::Unbounded)?;
         let mut chunks = self.chunks.upper_bound_mut(Bound::<(&[u8], u16)>::Unbounded)?;
         let mut list = Vec::new();
-        operations.drain(|key, operations| {
+        drain(&mut |key, operations| {
             list.clear();
             list.extend(operations.iter().filter(|it| it.add).map(|it| it.number));
             if list.is_empty() {
@@ -377,7 +408,7 @@ mod tests {
             for batch in batches {
                 let txn = db.begin_write().unwrap();
                 {
-                    let mut postings = WritePostings::open(&txn, EQUAL).unwrap();
+                    let mut postings = WritePostings::open(&txn, EQUAL, &std::env::temp_dir()).unwrap();
                     for (key, number, add) in batch {
                         // Few enough distinct numbers that some are removed again.
                         let number = number / 97;

@@ -1,4 +1,4 @@
-//! What Graph said: objects, edges between them, staged pages.
+//! What Graph said: objects, and edges between them.
 
 use super::error::Error;
 use super::ids::{Ids, Number};
@@ -292,41 +292,12 @@ impl Transaction<'_> {
         self.links.flush()?;
         self.links.get(&link_key(space, number))
     }
-
-    /// Stages a page of a round behind those already there.
-    pub fn stage(
-        &mut self,
-        connection: u16,
-        kind: Kind,
-        page: u32,
-        body: &[u8],
-    ) -> Result<(), Error> {
-        self.tables.pages.insert((connection, kind as u8, page), body)?;
-        Ok(())
-    }
-
-    /// A staged page.
-    pub fn staged(&self, connection: u16, kind: Kind, page: u32) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))
-    }
-
-    /// Drops all staged pages of a stream.
-    pub fn unstage(&mut self, connection: u16, kind: Kind) -> Result<(), Error> {
-        let range = (connection, kind as u8, 0)..=(connection, kind as u8, u32::MAX);
-        self.tables.pages.retain_in::<(u16, u8, u32), _>(range, |_, _| false)?;
-        Ok(())
-    }
 }
 
 impl super::reader::Snapshot {
     /// What an object is linked to. Includes objects that are not live.
     pub fn linked(&self, space: Space, number: Number) -> Result<Ids, Error> {
         self.tables.links.get(&link_key(space, number))
-    }
-
-    /// A staged page.
-    pub fn staged(&self, connection: u16, kind: Kind, page: u32) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.tables.pages.get((connection, kind as u8, page))?.map(|body| body.value().to_vec()))
     }
 
     /// Every object that is not served although it is known, and why.

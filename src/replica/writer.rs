@@ -13,6 +13,8 @@ use crate::config::settings::ReplicaSettings;
 use crate::directory::schema::{self, Schema};
 use redb::{Database, ReadableTable, WriteTransaction};
 use roaring::RoaringBitmap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -91,7 +93,7 @@ impl Writer {
         // until the whole file has been walked.
         txn.set_quick_repair(true);
         let (done, pending) = {
-            let mut transaction = Transaction::open(&txn, residency.collector())?;
+            let mut transaction = Transaction::open(&txn, residency.collector(), self.folder())?;
             let done = change(&mut transaction)?;
             transaction.finish()?;
             (done, transaction.pending)
@@ -136,17 +138,34 @@ impl Writer {
         if slot.database.is_none() {
             return Ok(());
         }
-        let len = std::fs::metadata(path).map_err(storage)?.len();
-        self.write_to(&mut slot, |change| change.note_length(len))
+        let taken = self.octets_on_disk()?;
+        self.write_to(&mut slot, |change| change.note_length(taken))
     }
 
-    /// Whether more than half of a large file may be free pages: it has doubled since it was
-    /// last written anew, as it does by a first load, which stages all pages before.
+    /// Whether more than half of a large file may be free pages: what it takes of the disk has
+    /// doubled since it was last written anew, or first asked about.
     pub fn is_bloated(&self) -> Result<bool, Error> {
-        let storage = |error: std::io::Error| Error::Storage(error.to_string());
-        let len = std::fs::metadata(&self.settings.path).map_err(storage)?.len();
+        let taken = self.octets_on_disk()?;
         let tight = self.reader.snapshot().noted_length()?;
-        Ok(len > WORTHWHILE && len / 2 > tight)
+        if tight == 0 && taken > WORTHWHILE {
+            self.write(|change| change.note_length(taken))?;
+            return Ok(false);
+        }
+        Ok(taken > WORTHWHILE && taken / 2 > tight)
+    }
+
+    /// What the file takes: it grows by doubling, and is full of holes then.
+    fn octets_on_disk(&self) -> Result<u64, Error> {
+        let blocks = std::fs::metadata(&self.settings.path).map_err(Error::file)?.blocks();
+        Ok(blocks * 512)
+    }
+
+    fn folder(&self) -> &Path {
+        self.settings
+            .path
+            .parent()
+            .filter(|folder| *folder != Path::new(""))
+            .unwrap_or(Path::new("."))
     }
 
     /// Closes files that another one took the place of when their time is up, however long
@@ -219,7 +238,7 @@ pub struct Transaction<'t> {
 }
 
 impl<'t> Transaction<'t> {
-    fn open(txn: &'t WriteTransaction, pending: Pending) -> Result<Self, Error> {
+    fn open(txn: &'t WriteTransaction, pending: Pending, folder: &Path) -> Result<Self, Error> {
         let tables = WriteTables::open(txn)?;
         let next_number = match tables.meta.get("next")? {
             Some(octets) => octets.value().first_chunk().map_or(0, |b| Number::from_le_bytes(*b)),
@@ -227,10 +246,10 @@ impl<'t> Transaction<'t> {
         };
         let next_change = tables.changes.last()?.map_or(1, |(number, _)| number.value() + 1);
         Ok(Transaction {
-            equal: WritePostings::open(txn, tables::EQUAL)?,
-            present: WritePostings::open(txn, tables::PRESENT)?,
-            grams: WritePostings::open(txn, tables::GRAMS)?,
-            links: WritePostings::open(txn, tables::LINKS)?,
+            equal: WritePostings::open(txn, tables::EQUAL, folder)?,
+            present: WritePostings::open(txn, tables::PRESENT, folder)?,
+            grams: WritePostings::open(txn, tables::GRAMS, folder)?,
+            links: WritePostings::open(txn, tables::LINKS, folder)?,
             schema: schema::standard(),
             pending,
             claimed: RoaringBitmap::new(),
@@ -258,9 +277,9 @@ impl<'t> Transaction<'t> {
             .unwrap_or(0))
     }
 
-    /// Notes how long the file is when it has just been written anew.
-    fn note_length(&mut self, len: u64) -> Result<(), Error> {
-        self.tables.meta.insert("tight", len.to_le_bytes().as_slice())?;
+    /// Notes what the file takes of the disk when few of its pages are free.
+    fn note_length(&mut self, octets: u64) -> Result<(), Error> {
+        self.tables.meta.insert("tight", octets.to_le_bytes().as_slice())?;
         Ok(())
     }
 
@@ -310,7 +329,7 @@ impl<'t> Transaction<'t> {
 }
 
 impl Snapshot {
-    /// How long the file was when it was last written anew; 0 where that is not known.
+    /// What the file took of the disk when it was last written anew; 0 where that is not known.
     fn noted_length(&self) -> Result<u64, Error> {
         let octets = self.tables.meta.get("tight")?;
         Ok(octets

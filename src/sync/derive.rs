@@ -21,6 +21,7 @@ use crate::replica::log::Change;
 use crate::replica::source::{SourceObject, Space};
 use crate::replica::{Number, Transaction};
 use roaring::RoaringBitmap;
+use rustc_hash::FxHashMap;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -73,10 +74,10 @@ pub(super) struct Deriving<'a, 't> {
     pub(super) mapping: &'a Mapping,
     pub(super) judge: Judge<'a>,
     /// DNs known in this pass; `None` for objects without an entry.
-    pub(super) names: HashMap<Number, Option<Rc<str>>>,
+    pub(super) names: FxHashMap<Number, Option<Rc<str>>>,
     /// Objects whose DN is new.
     pub(super) renamed: RoaringBitmap,
-    pub(super) hidden: HashMap<Number, bool>,
+    pub(super) hidden: FxHashMap<Number, bool>,
     pub(super) derivation: &'a Derivation<'a>,
     pub(super) containers: Vec<(Dn, Number)>,
     pub(super) stamps: Stamps,
@@ -113,9 +114,9 @@ pub fn derive(
         connection: derivation.connection,
         mapping: derivation.mapping,
         judge: Judge::new(derivation.settings),
-        names: HashMap::new(),
+        names: FxHashMap::default(),
         renamed: RoaringBitmap::new(),
-        hidden: HashMap::new(),
+        hidden: FxHashMap::default(),
         derivation,
         containers: Vec::new(),
         stamps: Stamps::new()?,

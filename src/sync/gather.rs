@@ -8,7 +8,7 @@ use crate::graph::{Graph, Next, Position, Retry};
 use crate::replica::connection::Round;
 use crate::replica::{Transaction, Writer};
 use bytes::Bytes;
-use roaring::RoaringBitmap;
+use rustc_hash::FxHashSet;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -77,7 +77,8 @@ struct Gathering {
     staged: u32,
     pages: Vec<Bytes>,
     seen: HashSet<Position>,
-    marks: RoaringBitmap,
+    /// Of the objects so far. They are hashes: spread too thin for a bitmap.
+    marks: FxHashSet<u32>,
     fresh: u32,
     in_vain: u32,
     flushed: Instant,
@@ -95,7 +96,7 @@ impl Gathering {
             staged: 0,
             pages: Vec::new(),
             seen: HashSet::new(),
-            marks: RoaringBitmap::new(),
+            marks: FxHashSet::default(),
             fresh: 0,
             in_vain: 0,
             flushed: Instant::now(),
@@ -110,7 +111,7 @@ impl Gathering {
     /// Notes a page and the link behind it; tells when the chain has no end.
     fn goes_in_circles(&mut self, marks: &[u32], next: &Position) -> Option<String> {
         let before = self.marks.len();
-        self.marks.extend(marks);
+        self.marks.extend(marks.iter().copied());
         if self.marks.len() > before {
             (self.fresh, self.in_vain) = (self.fresh + 1, 0);
         } else {

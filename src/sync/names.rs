@@ -53,12 +53,13 @@ impl Deriving<'_, '_> {
         for (at, subject) in subjects.iter_mut().enumerate() {
             let old = self.change.name_of(subject.number)?;
             let wanted = &subject.name;
-            let mut fitting = [wanted.clone(), with_suffix(wanted, subject.id)].into_iter();
-            let fits = |name: &String| {
-                Some(self.dn_text(subject.kind, name)) == old
-                    && !self.is_reserved(&self.mapping.dn(subject.kind, name).key())
-            };
-            let kept = fitting.find(fits);
+            let kept = old.as_ref().and_then(|old| {
+                let mut fitting = [wanted.clone(), with_suffix(wanted, subject.id)].into_iter();
+                fitting.find(|name| {
+                    self.dn_text(subject.kind, name) == *old
+                        && !self.is_reserved(&self.mapping.dn(subject.kind, name).key())
+                })
+            });
             match kept {
                 Some(name) => subject.name = name,
                 None => {
