@@ -1,6 +1,7 @@
 //! What the benches call: steps of a search that are nobody else's business.
 
 use super::operation::{Batch, Received};
+use super::search::asked::Asked;
 use super::search::projection::Projection;
 use super::search::test::Test;
 use super::server::{Server, StartError};
@@ -65,7 +66,10 @@ impl Selection {
     /// Reads a list of attributes.
     pub fn new(names: &[&str]) -> Self {
         let names = names.iter().map(|name| name.as_bytes());
-        Selection(Projection::new(names, false, schema::standard(), &|_| true))
+        Selection(Projection::new(
+            Arc::new(Asked::new(names, schema::standard(), &|_| true)),
+            false,
+        ))
     }
 
     /// Writes an entry of an answer.

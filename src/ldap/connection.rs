@@ -52,6 +52,8 @@ enum Next {
     /// Others have their turn.
     Yield,
     Check(i32, PendingBind),
+    /// Ask the indexes for this search.
+    Plan(Box<Cursor>),
     StartTls,
     End(End),
 }
@@ -149,6 +151,7 @@ impl Connection {
                     step
                 }
                 Next::Check(id, pending) => self.check(id, pending).await,
+                Next::Plan(cursor) => self.plan(cursor).await,
                 Next::StartTls => match self.exchange(Goal::Sent).await {
                     Ok(()) => self.start_tls().await,
                     Err(end) => Err(end),
@@ -173,6 +176,18 @@ impl Connection {
             () = &mut self.shutdown => return Err(End::Shutdown),
         };
         bound(&server, &mut self.session, (id, started), checked, &mut self.output);
+        Ok(())
+    }
+
+    /// Lets the indexes be asked on a thread of its own; this connection waits meanwhile.
+    async fn plan(&mut self, cursor: Box<Cursor>) -> Result<(), End> {
+        self.exchange(Goal::Now).await?;
+        let planned = self.server.planners.plan(cursor);
+        let planned = tokio::select! {
+            planned = planned => planned,
+            () = &mut self.shutdown => None,
+        };
+        self.running.push_back(planned.ok_or(End::Shutdown)?);
         Ok(())
     }
 

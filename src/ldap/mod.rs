@@ -20,6 +20,7 @@ mod extended;
 mod generated;
 mod listener;
 mod operation;
+mod planners;
 mod profile;
 mod refused;
 mod root_dse;

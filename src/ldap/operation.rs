@@ -25,6 +25,8 @@ pub(crate) enum Verdict {
     Next,
     /// Go on with this search.
     Running(Box<Cursor>),
+    /// Ask the indexes for this search, then go on with it.
+    Plan(Box<Cursor>),
     /// Stop the operation with this number, without a word.
     Abandon(i32),
     /// Stop the second one, then [`Batch::canceled`] for the first.
@@ -140,6 +142,7 @@ impl<'s> Batch<'s> {
                 self.count(OperationKind::Search, code);
                 return Verdict::Next;
             }
+            Begun::Entries(cursor) if cursor.is_open() => return Verdict::Plan(Box::new(cursor)),
             Begun::Entries(cursor) => cursor,
         };
         match cursor.step(self.server, out, room, &mut self.slice) {

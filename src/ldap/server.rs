@@ -6,6 +6,7 @@ use super::addresses::Addresses;
 use super::complaints::Complaints;
 use super::counters::{Counters, Counts};
 use super::generated::Generated;
+use super::planners::Planners;
 use super::schema_entry;
 use super::search::ReadError;
 use super::search::paging::CookieKey;
@@ -60,6 +61,7 @@ pub struct Server {
     pub(crate) cookies: CookieKey,
     pub(crate) counters: Counters,
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) planners: Planners,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) complaints: Complaints,
     /// Names that nearly all searches have as their base, as clients write them, and
@@ -91,6 +93,7 @@ impl Server {
             permits: Arc::new(Semaphore::new(
                 settings.limits.connections.min(Semaphore::MAX_PERMITS),
             )),
+            planners: Planners::new(),
             addresses: Addresses::new(settings.limits.connections_per_address),
             complaints: Complaints::default(),
             connection: AtomicU64::new(0),

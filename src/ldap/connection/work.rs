@@ -170,6 +170,7 @@ impl Connection {
                 let stopped = self.stop(target);
                 Batch::canceled(&self.server, id, stopped.as_deref(), &mut self.output);
             }
+            Verdict::Plan(cursor) => return Some(Next::Plan(cursor)),
             Verdict::Check(id, pending) => return Some(Next::Check(id, pending)),
             Verdict::StartTls => return Some(Next::StartTls),
             Verdict::Close => return Some(Next::End(End::Sequence)),

@@ -3,7 +3,8 @@
 use super::ReadError;
 use super::paging::{Position, Seal};
 use super::projection::Projection;
-use super::scope::Region;
+use super::question::Question;
+use super::scope::{NoRegion, Region};
 use super::sort::{SortPosition, Sorted};
 use super::test::Test;
 use super::visible::Visible;
@@ -56,6 +57,12 @@ pub(crate) struct Cursor {
 
 /// Where candidates come from.
 pub(crate) enum Feed {
+    /// That is not known yet.
+    Question(Box<Question>),
+    /// There are none: this is the result.
+    Over(Outcome),
+    /// What is asked for cannot be read.
+    Unreadable(ReadError),
     /// By their numbers; the second one is the first that has not been looked at.
     Numbers(Ids, Number),
     /// In an order.
@@ -99,6 +106,37 @@ enum Pause {
 }
 
 impl Cursor {
+    /// Whether the indexes have to be asked first, see [`Cursor::plan`].
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.feed, Feed::Question(_))
+    }
+
+    /// Asks the indexes, where that has not been done. Takes up to seconds.
+    pub(crate) fn plan(&mut self) {
+        let feed = std::mem::replace(&mut self.feed, Feed::Numbers(Ids::default(), 0));
+        let Feed::Question(question) = feed else {
+            self.feed = feed;
+            return;
+        };
+        if self.is_late() {
+            self.feed = Feed::Over(late_outcome());
+            return;
+        }
+        self.feed = match question.settle(&self.snapshot) {
+            Ok(settled) => {
+                (self.region, self.test) = (settled.region, settled.test);
+                self.sorted = settled.sorted;
+                settled.feed
+            }
+            Err(NoRegion::Unreadable(error)) => Feed::Unreadable(error),
+            Err(NoRegion::Answer(outcome)) => Feed::Over(outcome),
+            Err(NoRegion::Unsortable(refused)) => {
+                self.sorted = Some(refused);
+                Feed::Over(super::unsortable())
+            }
+        };
+    }
+
     /// Writes entries, until `out` holds `room` octets, the slice is spent or the search
     /// is at its end, which writes the result as well.
     pub(crate) fn step(
@@ -108,6 +146,7 @@ impl Cursor {
         room: usize,
         slice: &mut Slice,
     ) -> Step {
+        self.plan();
         let mut feed = std::mem::replace(&mut self.feed, Feed::Numbers(Ids::default(), 0));
         let pause = self.feed_on(&mut feed, out, room, slice);
         self.feed = feed;
@@ -142,6 +181,15 @@ impl Cursor {
     ) -> Result<Pause, ReadError> {
         let unsorted = |_: usize| None;
         let walked = match feed {
+            // [`Cursor::plan`] leaves no question.
+            Feed::Question(_) => return Ok(Pause::Slice),
+            Feed::Over(outcome) => {
+                let nothing = Outcome::success();
+                return Ok(Pause::End(std::mem::replace(outcome, nothing), None));
+            }
+            Feed::Unreadable(error) => {
+                return Err(std::mem::replace(error, super::damaged("an index")));
+            }
             Feed::Numbers(Ids::Few(list), next) => {
                 let from = list.partition_point(|number| *number < *next);
                 let rest = list.get(from..).unwrap_or_default();
@@ -263,6 +311,9 @@ impl Cursor {
 }
 
 fn late() -> Pause {
-    let outcome = Outcome::new(LdapResultCode::TimeLimitExceeded, "time limit exceeded");
-    Pause::End(outcome, None)
+    Pause::End(late_outcome(), None)
+}
+
+fn late_outcome() -> Outcome {
+    Outcome::new(LdapResultCode::TimeLimitExceeded, "time limit exceeded")
 }

@@ -1,9 +1,11 @@
 //! Search (RFC 4511 4.5): base and scope, candidates, test, projection, pages.
 
+pub(crate) mod asked;
 pub(crate) mod constructed;
 pub(crate) mod cursor;
 pub(crate) mod paging;
 pub(crate) mod projection;
+pub(crate) mod question;
 pub(crate) mod scope;
 pub(crate) mod sort;
 pub(crate) mod test;
@@ -23,14 +25,15 @@ use crate::directory::dn::DnKey;
 use crate::directory::filter::Filter;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
-use crate::replica::ids::Ids;
-use crate::replica::plan;
 use crate::replica::reader::Snapshot;
-use cursor::{Cursor, Feed, Page};
+use asked::Asked;
+use cursor::{Cursor, Page};
 use ldap3_proto::LdapResultCode;
 use ldap3_proto::proto::LdapSearchScope;
+use projection::Projection;
+use question::{Ordered, Question, Settled, in_order};
 use scope::{NoRegion, Region};
-use sort::{Order, SortPosition, Sorted};
+use sort::{Order, SortPosition};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,14 +71,17 @@ pub(crate) fn begin(
             Begun::Over(session.veiled(outcome), extras(wishes, None), 0)
         }
         Err(NoRegion::Unsortable(refused)) => {
-            let code = LdapResultCode::UnavailableCriticalExtension;
-            let outcome = Outcome::new(code, "the answer cannot be sorted as asked");
-            Begun::Over(outcome, extras(wishes, Some(refused)), 0)
+            Begun::Over(unsortable(), extras(wishes, Some(refused)), 0)
         }
         Err(NoRegion::Unreadable(error)) => {
             Begun::Over(server.unreadable(&error), DoneExtras::default(), 0)
         }
     }
+}
+
+fn unsortable() -> Outcome {
+    let code = LdapResultCode::UnavailableCriticalExtension;
+    Outcome::new(code, "the answer cannot be sorted as asked")
 }
 
 /// What an answer without another page carries. A refused search still answers the paging
@@ -109,8 +115,8 @@ fn try_begin(
         }
         let here = matches!(request.scope, LdapSearchScope::Base | LdapSearchScope::Subtree);
         let found = here && made.answer(out, id, request);
-        let sorted = match order(wishes, session, None)? {
-            Ordered::As(_) => Some(in_order()),
+        let sorted = match order(wishes, session)? {
+            Ordered::As(..) => Some(in_order()),
             Ordered::No(refused) => refused,
         };
         return Ok(Begun::Over(Outcome::success(), extras(wishes, sorted), u64::from(found)));
@@ -138,49 +144,48 @@ fn try_begin(
     let everywhere = region == Region::Everything && visible == Visible::Everywhere;
     let enough = (everywhere && wishes.paged.is_none() && wishes.sort.is_none())
         .then(|| usize::try_from(limits.size).unwrap_or(usize::MAX).saturating_add(1));
-    let mut budget = plan::Budget::new(snapshot)?;
-    if let Some(enough) = enough {
-        budget = budget.enough(enough);
-    }
-    let (candidates, region, test) = candidates(predicate, region, snapshot, &budget)?;
-    let (feed, sorted) = match order(wishes, session, Some(&candidates))? {
-        Ordered::As(order) => {
-            let from = limits.sorted.map(|position| (limits.next, position));
-            // The end of a sequence of pages that the client gives up.
-            let candidates = if limits.next == u32::MAX { Ids::default() } else { candidates };
-            (Feed::Sorted(Box::new(Sorted::new(order, candidates, from))), Some(in_order()))
-        }
-        Ordered::No(refused) => (Feed::Numbers(candidates, limits.next), refused),
+    let question = Question {
+        predicate,
+        region,
+        enough,
+        order: order(wishes, session)?,
+        next: limits.next,
+        position: limits.sorted,
     };
-    let mut projection = projection::Projection::new(
-        request.attributes.iter(),
-        request.types_only,
-        schema::standard(),
-        &may_test,
-    );
-    if let Some(readable) = session.readable() {
-        projection.restrict(readable);
-    }
+    let settled = match question.is_costly(snapshot)? {
+        true => Settled::later(question),
+        false => question.settle(snapshot)?,
+    };
+    let (list, schema) = (request.attributes, schema::standard());
+    let projection = match session.readable() {
+        None => Projection::new(Asked::recall(list, schema), request.types_only),
+        Some(readable) => {
+            let asked = Arc::new(Asked::new(list.iter(), schema, &may_test));
+            let mut projection = Projection::new(asked, request.types_only);
+            projection.restrict(readable);
+            projection
+        }
+    };
     let items = wishes.matched_values.as_ref();
     let most = server.limits.candidates;
     Ok(Begun::Entries(Cursor {
         id,
         snapshot: Arc::clone(snapshot),
-        feed,
-        region,
+        feed: settled.feed,
+        region: settled.region,
         visible,
         known: match projection.constructs() {
             true => Visible::of(session, snapshot)?,
             false => Visible::Everywhere,
         },
-        test,
+        test: settled.test,
         projection: projection.matching(items.map(|items| items.iter().map(bind).collect())),
         candidates_left: if most == 0 { u32::MAX } else { most },
         size_left: limits.size,
         started: now,
         deadline: time_limit(session, request).map(|limit| now + limit),
         page: limits.page,
-        sorted,
+        sorted: settled.sorted,
         returned: 0,
     }))
 }
@@ -206,64 +211,14 @@ pub(crate) fn asserts(
     Ok(test::Test::new(predicate, snapshot)?.passes(&entry)?)
 }
 
-/// In which order entries are returned.
-enum Ordered {
-    /// As the client wishes.
-    As(Order),
-    /// As they come; with the reason where the client wished for an order.
-    No(Option<SortResult>),
-}
-
-fn in_order() -> SortResult {
-    SortResult { code: LdapResultCode::Success, attribute: None }
-}
-
 /// RFC 2891 2: where the order cannot be kept, and "criticality is TRUE, then the server
 /// MUST return unavailableCriticalExtension" with the reason; else the entries unsorted.
-fn order(
-    wishes: &Wishes<'_>,
-    session: &Session,
-    candidates: Option<&Ids>,
-) -> Result<Ordered, NoRegion> {
+fn order(wishes: &Wishes<'_>, session: &Session) -> Result<Ordered, NoRegion> {
     let Some(sort) = &wishes.sort else { return Ok(Ordered::No(None)) };
-    let too_many = SortResult { code: LdapResultCode::AdminLimitExceeded, attribute: None };
-    let refused = match Order::new(sort, session, schema::standard()) {
-        Ok(order) if candidates.is_none_or(|found| order.admits(found)) => {
-            return Ok(Ordered::As(order));
-        }
-        Ok(_) => too_many,
-        Err(refused) => refused,
-    };
-    if sort.critical { Err(NoRegion::Unsortable(refused)) } else { Ok(Ordered::No(Some(refused))) }
-}
-
-/// The candidates, what they must be checked against, and how.
-fn candidates(
-    predicate: Predicate,
-    region: Region,
-    snapshot: &Snapshot,
-    budget: &plan::Budget,
-) -> Result<(Ids, Region, Option<test::Test>), NoRegion> {
-    let test = |predicate| test::Test::new(predicate, snapshot).map(Some);
-    // A search of named entries reads them; no index is asked.
-    if let Region::These(ids) = region {
-        let test = if always_true(&predicate) { None } else { test(predicate)? };
-        return Ok((ids, Region::Everything, test));
-    }
-    let found = plan::matching(&predicate, snapshot, budget)?;
-    if found.is_none() {
-        return Ok((Ids::default(), region, None));
-    }
-    let test = if found.exact { None } else { test(predicate)? };
-    Ok((found.into_ids(snapshot)?, region, test))
-}
-
-fn always_true(predicate: &Predicate) -> bool {
-    let object_class = schema::standard().attribute(b"objectClass").map(|attribute| attribute.id);
-    match predicate {
-        Predicate::Present(id) => Some(*id) == object_class,
-        Predicate::And(list) => list.iter().all(always_true),
-        _ => false,
+    match Order::new(sort, session, schema::standard()) {
+        Ok(order) => Ok(Ordered::As(order, sort.critical)),
+        Err(refused) if sort.critical => Err(NoRegion::Unsortable(refused)),
+        Err(refused) => Ok(Ordered::No(Some(refused))),
     }
 }
 
@@ -333,26 +288,4 @@ impl Limits {
         let size = wish.saturating_sub(position.sent);
         Ok(Limits { size, next, sorted: position.sorted, page: Some(page) })
     }
-}
-
-/// The numbers that a search of everything finds, with so many lookups and no more than so
-/// many of interest, for tests.
-#[cfg(test)]
-pub(crate) fn found_by_plan(
-    predicate: Predicate,
-    snapshot: &Snapshot,
-    lookups: Option<u64>,
-    enough: Option<usize>,
-) -> Vec<u32> {
-    let budget = lookups.map_or_else(|| plan::Budget::new(snapshot).unwrap(), plan::Budget::of);
-    let budget = match enough {
-        Some(enough) => budget.enough(enough),
-        None => budget,
-    };
-    let (ids, _, test) = candidates(predicate, Region::Everything, snapshot, &budget).unwrap();
-    let passes = |number: &u32| {
-        let entry = snapshot.entry(*number).unwrap().unwrap();
-        test.as_ref().is_none_or(|test| test.passes(&entry).unwrap())
-    };
-    ids.iter().filter(passes).collect()
 }

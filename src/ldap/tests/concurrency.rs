@@ -2,7 +2,12 @@
 
 use super::transport::{large, who_am_i};
 use super::world::{BASE, Client, World, replica, settings, tls_settings};
+use crate::directory::filter::Filter;
+use crate::directory::predicate::Predicate;
+use crate::directory::schema;
+use crate::ldap::search::question::MANY_ROWS;
 use crate::ldap::wire::samples::{bind, control, message, search, tlv};
+use crate::replica::{Writer, plan};
 
 fn dump(id: u8) -> Vec<u8> {
     message(&[id], &search(BASE, 2, "(objectClass=*)", &[]), &[])
@@ -40,6 +45,51 @@ async fn a_lookup_does_not_wait_for_the_end_of_a_dump() {
     let mut dumps = vec![ends[2], ends[3]];
     dumps.sort_unstable();
     assert_eq!(dumps, [(5, 0x65, 0), (8, 0x65, 0)]);
+}
+
+/// Of which the plan looks at more rows than a thread that serves others should.
+fn costly(writer: &Writer, filter: &str) -> String {
+    let snapshot = writer.reader().snapshot();
+    let parts = 2 * MANY_ROWS / snapshot.len().unwrap();
+    let filter = format!("(|{})", filter.repeat(parts as usize));
+    let parsed = Filter::parse(&filter).unwrap();
+    let predicate = Predicate::bind(&parsed, schema::standard(), &|_| true);
+    assert!(plan::rows_at_most(&predicate, &snapshot, None).unwrap() > MANY_ROWS);
+    filter
+}
+
+#[tokio::test]
+async fn a_search_that_is_planned_beside_the_others_finds_the_same() {
+    let writer = replica(large());
+    let filter = costly(&writer, "(description=*x*)");
+    let world = World::start(&settings(), writer, false).await;
+    let mut client = world.bound().await;
+    let (mut expected, code) = client.find("(description=*x*)").await;
+    assert!(code == 0 && expected.len() > 10);
+    expected.sort();
+    let (mut found, code) = client.find(&filter).await;
+    found.sort();
+    assert_eq!((found, code), (expected, 0));
+}
+
+#[tokio::test]
+async fn what_comes_behind_a_costly_search_is_answered_and_so_is_everybody_else() {
+    let writer = replica(large());
+    let filter = costly(&writer, "(description=*x*)");
+    let world = World::start(&settings(), writer, false).await;
+    let (mut client, mut other) = (world.bound().await, world.bound().await);
+    let slow = |id: u8| message(&[id], &search(BASE, 2, &filter, &["cn"]), &[]);
+    let abandon = message(b"\x09", b"\x50\x01\x08", &[]);
+    client.send(&[slow(5), lookup(6), slow(7), slow(8), abandon, lookup(10)].concat()).await;
+    other.send(&lookup(5)).await;
+    assert_eq!(ends(&mut other, 1).await, [(5, 0x65, 0)]);
+    let mut numbers: Vec<i64> = ends(&mut client, 4)
+        .await
+        .iter()
+        .map(|(id, tag, code)| id * i64::from(*tag == 0x65) + code)
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [5, 6, 7, 10]);
 }
 
 #[tokio::test]

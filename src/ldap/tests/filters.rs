@@ -4,7 +4,7 @@ use super::world::{World, entry, on_disk, small};
 use crate::directory::filter::{Filter, Substrings};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
-use crate::ldap::search::found_by_plan;
+use crate::ldap::search::question::found_by_plan;
 use crate::replica::{Snapshot, Writer};
 use proptest::prelude::*;
 use std::sync::{Arc, OnceLock};

@@ -137,6 +137,11 @@ impl<'a> Tlvs<'a> {
         self.rest.len()
     }
 
+    /// The octets of those elements.
+    pub(crate) fn octets(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The tag of the next element.
     pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()

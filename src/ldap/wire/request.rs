@@ -100,6 +100,16 @@ impl<'a> AttributeList<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || rest.next().ok().map(|tlv| tlv.value))
     }
+
+    /// The octets that they came in.
+    pub(crate) fn octets(&self) -> &'a [u8] {
+        self.0.octets()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(octets: &'a [u8]) -> Self {
+        AttributeList(Tlvs::new(octets, 0))
+    }
 }
 
 /// RFC 4511 4.10
