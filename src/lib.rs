@@ -24,12 +24,14 @@
 //!
 //! A pass ([`sync::Engine`]): gather a round of every stream, staging pages durably; merge
 //! into the source tables and cut them to the scope; judge who is served; derive the entries that
-//! change with them; ask the guard; record; one commit. A held pass, and a dry run, is a commit
+//! change with them; ask the guard; record; one commit. Empty indexes are filled in order, from
+//! sorted runs beside the file. A held pass, and a dry run, is a commit
 //! that is given up before its end.
 //! A search: frame, decode, controls, what the account may see, base, plan over the indexes,
 //! order, test where a plan is not exact, copy finished attributes into the answer; one
-//! [`replica::Snapshot`] throughout. Searches of one connection take turns. Entries, and who has
-//! an address or an id, come out of memory ([`replica::Writer::keep_in_memory`]) as soon as they
+//! [`replica::Snapshot`] throughout. Searches of one connection take turns; one whose plan walks
+//! over an index is planned beside the threads that serve. Entries, and who has an address or an
+//! id, come out of memory ([`replica::Writer::keep_in_memory`]) as soon as they
 //! have been read into it, and out of the file until then; both are of one commit.
 //!
 //! Unknown is never answered as absent: until a first complete sync is published, a

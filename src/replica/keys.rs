@@ -63,6 +63,44 @@ impl Linked {
     }
 }
 
+/// Attributes whose values hardly any two entries share: what gateways, mail programs and
+/// logins ask for.
+const NEARLY_UNIQUE: [&str; 14] = [
+    "mail",
+    "proxyAddresses",
+    "userPrincipalName",
+    "sAMAccountName",
+    "uid",
+    "mailNickname",
+    "mailLocalAddress",
+    "mailAlternateAddress",
+    "otherMailbox",
+    "objectGUID",
+    "objectSid",
+    "entryUUID",
+    "employeeID",
+    "legacyExchangeDN",
+];
+
+/// Those attributes.
+pub(super) fn nearly_unique() -> &'static [AttributeId] {
+    static IDS: OnceLock<Vec<AttributeId>> = OnceLock::new();
+    IDS.get_or_init(|| {
+        let known = |name: &&str| schema::standard().attribute(name.as_bytes());
+        NEARLY_UNIQUE.iter().filter_map(known).map(|attribute| attribute.id).collect()
+    })
+}
+
+/// Whether hardly any two entries share a value of the attribute.
+pub(super) fn is_nearly_unique(id: AttributeId) -> bool {
+    nearly_unique().contains(&id)
+}
+
+/// Whether a value is the entry's own name.
+pub(super) fn is_own_name(id: AttributeId) -> bool {
+    [linked().distinguished_name, linked().entry_dn].contains(&id)
+}
+
 /// The row of the equality index for a value's key.
 pub(super) fn equal(id: AttributeId, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + key.len());

@@ -3,6 +3,7 @@
 
 use super::error::Error;
 use super::ids::Ids;
+use super::keys;
 use super::reader::Snapshot;
 use super::steps::{self, Known, Outcome, Step, Trace, Untried};
 use crate::directory::attribute::{AttributeId, Syntax};
@@ -374,33 +375,13 @@ fn rank(predicate: &Predicate, truth: bool) -> u8 {
     }
 }
 
-/// Attributes whose values few entries share.
-const NEARLY_UNIQUE: [&str; 16] = [
-    "mail",
-    "proxyAddresses",
-    "userPrincipalName",
-    "sAMAccountName",
-    "uid",
-    "mailNickname",
-    "mailLocalAddress",
-    "mailAlternateAddress",
-    "otherMailbox",
-    "objectGUID",
-    "objectSid",
-    "entryUUID",
-    "distinguishedName",
-    "entryDN",
-    "employeeID",
-    "legacyExchangeDN",
-];
-
 const RANK_OF_UNIQUE: u8 = 5;
 
 fn rank_of_equality(id: AttributeId) -> u8 {
     match schema::standard().get(id) {
         Some(a) if matches!(a.syntax, Syntax::ObjectClass | Syntax::ObjectCategory) => 80,
         Some(a) if matches!(a.syntax, Syntax::Boolean | Syntax::Integer) => 50,
-        Some(a) if NEARLY_UNIQUE.contains(&a.name) => RANK_OF_UNIQUE,
+        _ if keys::is_nearly_unique(id) || keys::is_own_name(id) => RANK_OF_UNIQUE,
         _ => 10,
     }
 }

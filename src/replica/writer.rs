@@ -131,13 +131,11 @@ impl Writer {
             self.retired().push((Instant::now(), old));
             self.let_go();
         }
-        self.open_again(
-            &mut slot,
-            "the replica was written anew: nothing of what was removed is left in it",
-        );
+        self.open_again(&mut slot);
         if slot.database.is_none() {
             return Ok(());
         }
+        tracing::info!("the replica was written anew: nothing of what was removed is left in it");
         let taken = self.octets_on_disk()?;
         self.write_to(&mut slot, |change| change.note_length(taken))
     }
@@ -193,13 +191,15 @@ impl Writer {
         drop(slot.database.take());
         // Whether the last commit is in the file is not known.
         slot.residency.forget();
-        self.open_again(
-            slot,
-            "the replica was opened again after an I/O error; the last committed state is served",
-        );
+        self.open_again(slot);
+        if slot.database.is_some() {
+            tracing::warn!(
+                "the replica was opened again after an I/O error; the last committed state is served"
+            );
+        }
     }
 
-    fn open_again(&self, slot: &mut Slot, done: &str) {
+    fn open_again(&self, slot: &mut Slot) {
         let opened = super::open::database(&self.settings).map_err(|error| error.to_string());
         let published = opened.and_then(|database| {
             let resident = slot.residency.ready();
@@ -208,7 +208,6 @@ impl Writer {
         });
         match published {
             Ok(database) => {
-                tracing::warn!("{done}");
                 slot.database = Some(database);
                 if slot.residency.is_outdated() {
                     self.build(slot);

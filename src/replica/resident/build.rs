@@ -5,7 +5,7 @@ use super::super::keys;
 use super::super::reader::Snapshot;
 use super::entries::Builder;
 use super::rows::{self, Rows};
-use super::{Resident, hash, singling};
+use super::{Resident, hash};
 use redb::ReadableTable;
 use std::ops::Bound;
 
@@ -26,7 +26,7 @@ pub(in super::super) fn build(
         entries.add(number.value(), stored.value());
     }
     let mut found = Vec::new();
-    for attribute in singling() {
+    for attribute in keys::nearly_unique() {
         let first = keys::equal(*attribute, &[]);
         let behind = keys::after_prefix(&first);
         let to = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -43,5 +43,5 @@ pub(in super::super) fn build(
             return Ok(None);
         }
     }
-    Ok(Some(Resident { entries: entries.finish(), rows: Rows::of(found.into_iter()) }))
+    Ok(Some(Resident { entries: entries.finish(), rows: Rows::of(found) }))
 }

@@ -17,47 +17,17 @@ pub(super) use packed::Packed;
 pub(super) use pending::Pending;
 
 use super::ids::Number;
+use super::keys;
 use crate::directory::attribute::AttributeId;
-use crate::directory::schema;
 use entries::Entries;
 use rows::Rows;
-use std::sync::OnceLock;
 
 /// So many entries with one value are looked up in the file, where they are one set.
 const MOST: usize = 32;
 
-/// Attributes that single out an entry: what gateways, mail programs and logins ask for.
-const SINGLING: [&str; 12] = [
-    "mail",
-    "proxyAddresses",
-    "userPrincipalName",
-    "sAMAccountName",
-    "uid",
-    "mailNickname",
-    "mailLocalAddress",
-    "mailAlternateAddress",
-    "otherMailbox",
-    "objectGUID",
-    "objectSid",
-    "entryUUID",
-];
-
 /// The hash of a value's key, as far as the index has that.
 fn hash(attribute: AttributeId, key: &[u8]) -> u32 {
-    rows::hash(attribute, super::keys::cut(key))
-}
-
-/// Whether values of the attribute are held.
-pub(super) fn singles_out(attribute: AttributeId) -> bool {
-    singling().contains(&attribute)
-}
-
-fn singling() -> &'static [AttributeId] {
-    static IDS: OnceLock<Vec<AttributeId>> = OnceLock::new();
-    IDS.get_or_init(|| {
-        let ids = SINGLING.iter().filter_map(|name| schema::standard().attribute(name.as_bytes()));
-        ids.map(|attribute| attribute.id).collect()
-    })
+    rows::hash(attribute, keys::cut(key))
 }
 
 /// The published entries at one instant.
@@ -79,7 +49,7 @@ impl Resident {
         attribute: AttributeId,
         key: &[u8],
     ) -> Option<impl Iterator<Item = Number> + Clone + '_> {
-        if !singles_out(attribute) {
+        if !keys::is_nearly_unique(attribute) {
             return None;
         }
         let found = self.rows.find(hash(attribute, key));

@@ -1,7 +1,8 @@
 //! What one commit changes of it, collected while it is made. Pure: no I/O, no clock.
 
 use super::super::ids::Number;
-use super::{hash, rows, singles_out};
+use super::super::keys;
+use super::{hash, rows};
 use crate::directory::attribute::AttributeId;
 use std::collections::BTreeMap;
 
@@ -41,7 +42,7 @@ impl Pending {
         number: Number,
         add: bool,
     ) {
-        if !self.is_too_large && singles_out(attribute) {
+        if !self.is_too_large && keys::is_nearly_unique(attribute) {
             self.rows.push((rows::row(hash(attribute, key), number), add));
         }
     }

@@ -45,22 +45,19 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Makes the lists of these rows.
-    pub(super) fn of(rows: impl ExactSizeIterator<Item = Row>) -> Self {
-        let mut lists = vec![Vec::with_capacity(LIST + LIST / 4); (rows.len() / LIST).max(1)];
-        let count = lists.len();
-        for row in rows {
-            let (at, _) = place(row, count);
-            if let Some(list) = lists.get_mut(at) {
-                list.push(row);
-            }
-        }
-        let mut len = 0;
-        for list in &mut lists {
-            list.sort_unstable();
-            list.dedup();
-            len += list.len();
-        }
-        Rows { lists: lists.into_iter().map(Arc::from).collect(), len }
+    pub(super) fn of(mut rows: Vec<Row>) -> Self {
+        rows.sort_unstable();
+        rows.dedup();
+        let count = (rows.len() / LIST).max(1);
+        let mut rest = rows.as_slice();
+        let lists = (0..count).map(|at| {
+            let (list, behind) = rest.split_at(
+                rest.iter().position(|row| place(*row, count).0 > at).unwrap_or(rest.len()),
+            );
+            rest = behind;
+            Arc::from(list)
+        });
+        Rows { lists: lists.collect(), len: rows.len() }
     }
 
     /// The rows with this hash.
@@ -105,7 +102,7 @@ impl Rows {
             return after;
         }
         let all: Vec<Row> = after.lists.iter().flat_map(|list| list.iter().copied()).collect();
-        Self::of(all.into_iter())
+        Self::of(all)
     }
 
     /// How many octets it takes up.
@@ -141,7 +138,7 @@ mod tests {
             // Few different hashes: many rows of one, and hashes far from even.
             let hash = |hash: u32| if few { hash % 7 } else { hash };
             let mut model: BTreeSet<Row> = first.iter().map(|(h, n)| row(hash(*h), *n)).collect();
-            let rows = Rows::of(first.iter().map(|(h, n)| row(hash(*h), *n)));
+            let rows = Rows::of(first.iter().map(|(h, n)| row(hash(*h), *n)).collect());
             let before = model.clone();
             let changes: Vec<(Row, bool)> =
                 changes.iter().map(|(h, n, add)| (row(hash(*h), *n), *add)).collect();
@@ -163,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_index_that_grows_makes_more_lists() {
-        let rows = Rows::of(Vec::new().into_iter());
+        let rows = Rows::of(Vec::new());
         assert_eq!(rows.lists.len(), 1);
         let all: Vec<(Row, bool)> =
             (0..100_000u32).map(|n| (row(n.wrapping_mul(2_654_435_761), n), true)).collect();
