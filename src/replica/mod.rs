@@ -23,6 +23,7 @@ mod rewrite;
 mod runs;
 pub mod source;
 pub(crate) mod steps;
+mod substrings;
 mod tables;
 mod upgrade;
 mod view;

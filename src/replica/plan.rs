@@ -350,7 +350,7 @@ fn lookup(leaf: &Predicate, snapshot: &Snapshot, enough: Option<usize>) -> Resul
 }
 
 fn bits(snapshot: &Snapshot, id: AttributeId, test: &dyn Fn(i64) -> bool) -> Result<Ids, Error> {
-    snapshot.keys_matching(id, &|key| Syntax::number_of_key(key).is_some_and(test))
+    snapshot.keys_matching(id, None, &|key| Syntax::number_of_key(key).is_some_and(test))
 }
 
 /// How much a part of an And costs to look up and how little it narrows, roughly.

@@ -128,16 +128,21 @@ impl ReadPostings {
         Ok(true)
     }
 
-    /// Numbers of keys in a range, `enough` of them or more, where there are so many.
+    /// Numbers of keys in a range that `test` accepts, `enough` of them or more, where there
+    /// are so many.
     pub(super) fn some(
         &self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         enough: usize,
+        test: &dyn Fn(&[u8]) -> bool,
     ) -> Result<Ids, Error> {
         let mut found = RoaringBitmap::new();
         for row in self.heads.range::<&[u8]>((from, to))? {
             let (key, head) = row?;
+            if !test(key.value()) {
+                continue;
+            }
             match resolve(&self.chunks, key.value(), head.value())? {
                 Ids::Few(list) => found.extend(list),
                 Ids::Many(set) => found |= set,

@@ -12,7 +12,6 @@ use super::view::{AttributeView, EntryView};
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::entry::Values;
-use crate::directory::filter::Substrings;
 use crate::directory::schema;
 use arc_swap::ArcSwap;
 use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
@@ -245,7 +244,7 @@ impl Snapshot {
             (Bound::Unbounded, None) => Bound::Unbounded,
         };
         match enough {
-            Some(enough) => self.tables.equal.some(from, to, enough),
+            Some(enough) => self.tables.equal.some(from, to, enough, &|_| true),
             None => self.tables.equal.union(from, to, &|_| true),
         }
     }
@@ -282,58 +281,6 @@ impl Snapshot {
         let behind = keys::after_prefix(prefix);
         let to = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         self.range(attribute, Bound::Included(prefix), to, enough)
-    }
-
-    /// Entries that may have a matching value, and about `enough` of them, where that is
-    /// given; the flag says whether all of them do.
-    pub fn substrings(
-        &self,
-        attribute: AttributeId,
-        pieces: &Substrings,
-        enough: Option<usize>,
-    ) -> Result<(Ids, bool), Error> {
-        if let Substrings { initial: Some(initial), any, last: None } = pieces
-            && any.is_empty()
-        {
-            return Ok((self.prefix(attribute, initial, enough)?, true));
-        }
-        let indexed = schema::standard().get(attribute).is_some_and(|a| a.substrings_index);
-        let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
-        let grams = keys::grams_of_pieces(attribute, all.map(Vec::as_slice));
-        if !indexed || grams.is_empty() {
-            return Ok((self.keys_matching(attribute, &|key| pieces.match_key(key))?, true));
-        }
-        let mut counted = Vec::with_capacity(grams.len());
-        for gram in grams {
-            match self.tables.grams.count(&gram)? {
-                0 => return Ok((Ids::default(), true)),
-                count => counted.push((count, gram)),
-            }
-        }
-        // The rarest few narrow the set nearly as well as all of them would.
-        counted.sort_unstable();
-        let mut found: Option<Ids> = None;
-        for (_, gram) in counted.iter().take(4) {
-            let set = self.tables.grams.get(gram)?;
-            found = Some(match found {
-                None => set,
-                Some(found) => found.and(&set),
-            });
-        }
-        Ok((found.unwrap_or_default(), false))
-    }
-
-    /// Entries with a value whose key satisfies `test`; looks at every distinct key.
-    /// Exact.
-    pub fn keys_matching(
-        &self,
-        attribute: AttributeId,
-        test: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Ids, Error> {
-        let first = keys::equal(attribute, &[]);
-        let behind = keys::after_prefix(&first);
-        let to = behind.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        self.tables.equal.union(Bound::Included(&first), to, &|row| row.get(2..).is_some_and(test))
     }
 }
 
