@@ -144,12 +144,11 @@ impl Writer {
     /// doubled since it was last written anew, or first asked about.
     pub fn is_bloated(&self) -> Result<bool, Error> {
         let taken = self.octets_on_disk()?;
-        let tight = self.reader.snapshot().noted_length()?;
-        if tight == 0 && taken > WORTHWHILE {
+        let size = Size::of(taken, self.reader.snapshot().noted_length()?);
+        if size == Size::Unknown {
             self.write(|change| change.note_length(taken))?;
-            return Ok(false);
         }
-        Ok(taken > WORTHWHILE && taken / 2 > tight)
+        Ok(size == Size::Bloated)
     }
 
     /// What the file takes: it grows by doubling, and is full of holes then.
@@ -216,6 +215,28 @@ impl Writer {
             Err(error) => tracing::error!(
                 "the replica cannot be opened again, searches answer `unavailable`: {error}"
             ),
+        }
+    }
+}
+
+/// What is to be said of the size of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Size {
+    /// It is worth nothing to make it smaller.
+    Fine,
+    /// Nobody has noted yet how large it is without free pages.
+    Unknown,
+    /// More than half may be free pages.
+    Bloated,
+}
+
+impl Size {
+    /// Of a file that takes so much, and took so much when it was tight; 0: not known.
+    fn of(taken: u64, tight: u64) -> Self {
+        match taken > WORTHWHILE {
+            true if tight == 0 => Size::Unknown,
+            true if taken / 2 > tight => Size::Bloated,
+            _ => Size::Fine,
         }
     }
 }
@@ -339,6 +360,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use super::{Size, WORTHWHILE};
     use crate::config::settings::ReplicaSettings;
     use crate::directory::kind::Kind;
     use crate::replica::{Error, open};
@@ -362,6 +384,14 @@ mod tests {
             });
             assert_eq!(writer.reader().snapshot().sequence(), committed + 4);
         }
+    }
+
+    #[test]
+    fn a_file_is_bloated_when_it_has_doubled() {
+        assert_eq!(Size::of(WORTHWHILE, 1), Size::Fine);
+        assert_eq!(Size::of(WORTHWHILE + 2, 0), Size::Unknown);
+        assert_eq!(Size::of(2 * WORTHWHILE, WORTHWHILE), Size::Fine);
+        assert_eq!(Size::of(2 * WORTHWHILE + 2, WORTHWHILE), Size::Bloated);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Checker {
             assert_eq!(found, wanted, "presence of {}", attribute.name);
             if !linked.contains(&attribute.id) {
                 let unknown = |key: &[u8]| !equal.contains_key(&(attribute.id.0, key.to_vec()));
-                let stale = snapshot.keys_matching(attribute.id, &unknown).unwrap();
+                let stale = snapshot.keys_matching(attribute.id, None, &unknown).unwrap();
                 assert!(stale.is_empty(), "{}: keys that no entry has", attribute.name);
             }
         }
