@@ -77,24 +77,19 @@ impl Rows {
         rest.get(..end).unwrap_or_default()
     }
 
-    /// After these changes, in their order: a row, and whether it is added.
+    /// After these changes, in their order: a row, and whether it is added. Each list is
+    /// copied once, however many of them it meets: a first load brings all to a single one.
     pub(super) fn after(&self, changes: &[(Row, bool)]) -> Self {
+        let mut changes = changes.to_vec();
+        // Stable: of two changes of one row, the later one counts.
+        changes.sort_by_key(|(row, _)| *row);
         let mut after = Rows { lists: self.lists.clone(), len: self.len };
         let count = after.lists.len();
-        for (row, add) in changes {
-            let Some(list) = after.lists.get_mut(place(*row, count).0) else { continue };
-            let (at, behind) = match list.binary_search(row) {
-                Ok(at) => (at, at + 1),
-                Err(at) => (at, at),
-            };
-            if *add == (behind > at) {
-                continue;
-            }
-            let (before, behind) = (list.get(..at), list.get(behind..));
-            let mut changed = Vec::with_capacity(list.len() + 1);
-            changed.extend_from_slice(before.unwrap_or_default());
-            changed.extend(add.then_some(*row));
-            changed.extend_from_slice(behind.unwrap_or_default());
+        let list_of = |change: &(Row, bool)| place(change.0, count).0;
+        for changes in changes.chunk_by(|a, b| list_of(a) == list_of(b)) {
+            let at = changes.first().map_or(usize::MAX, list_of);
+            let Some(list) = after.lists.get_mut(at) else { continue };
+            let changed = merged(list, changes);
             after.len = after.len + changed.len() - list.len();
             *list = Arc::from(changed);
         }
@@ -110,6 +105,22 @@ impl Rows {
         let lists = self.lists.iter().map(|list| 40 + 8 * list.len());
         lists.sum()
     }
+}
+
+/// A list after changes, both by ascending rows.
+fn merged(list: &[Row], changes: &[(Row, bool)]) -> Vec<Row> {
+    let mut out = Vec::with_capacity(list.len() + changes.len());
+    let mut old = list.iter().copied().peekable();
+    for changes in changes.chunk_by(|a, b| a.0 == b.0) {
+        let Some((row, add)) = changes.last() else { continue };
+        while let Some(before) = old.next_if(|old| old < row) {
+            out.push(before);
+        }
+        old.next_if_eq(row);
+        out.extend(add.then_some(*row));
+    }
+    out.extend(old);
+    out
 }
 
 /// In which of so many lists a row is, and how far in it, as a part of 2^32.
