@@ -7,8 +7,8 @@ pub(super) const FORMAT: u32 = 2;
 
 type Octets = &'static [u8];
 
-/// Small facts: `format`, `sequence` (commits), `next` (number), `secret`, `tight` (what the
-/// file took of the disk when it was last written anew).
+/// Small facts: `format`, `sequence` (commits), `next` (number), `secret`, `tight` (length of
+/// the file when it was last written anew).
 pub(super) const META: TableDefinition<&str, Octets> = TableDefinition::new("meta");
 /// Connection number to its state (JSON).
 pub(super) const CONNECTIONS: TableDefinition<u16, Octets> = TableDefinition::new("connections");

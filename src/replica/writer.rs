@@ -136,25 +136,20 @@ impl Writer {
             return Ok(());
         }
         tracing::info!("the replica was written anew: nothing of what was removed is left in it");
-        let taken = self.octets_on_disk()?;
-        self.write_to(&mut slot, |change| change.note_length(taken))
+        let len = std::fs::metadata(path).map_err(storage)?.len();
+        self.write_to(&mut slot, |change| change.note_length(len))
     }
 
-    /// Whether more than half of a large file may be free pages: what it takes of the disk has
-    /// doubled since it was last written anew, or first asked about.
+    /// Whether more than half of a large file may be free pages: what it takes of the disk is
+    /// twice its length when it was last written anew, or first asked about. It grows by
+    /// doubling, and is full of holes then.
     pub fn is_bloated(&self) -> Result<bool, Error> {
-        let taken = self.octets_on_disk()?;
-        let size = Size::of(taken, self.reader.snapshot().noted_length()?);
+        let file = std::fs::metadata(&self.settings.path).map_err(Error::file)?;
+        let size = Size::of(file.blocks() * 512, self.reader.snapshot().noted_length()?);
         if size == Size::Unknown {
-            self.write(|change| change.note_length(taken))?;
+            self.write(|change| change.note_length(file.len()))?;
         }
         Ok(size == Size::Bloated)
-    }
-
-    /// What the file takes: it grows by doubling, and is full of holes then.
-    fn octets_on_disk(&self) -> Result<u64, Error> {
-        let blocks = std::fs::metadata(&self.settings.path).map_err(Error::file)?.blocks();
-        Ok(blocks * 512)
     }
 
     fn folder(&self) -> &Path {
@@ -231,7 +226,7 @@ enum Size {
 }
 
 impl Size {
-    /// Of a file that takes so much, and took so much when it was tight; 0: not known.
+    /// Of a file that takes so much, and was so long when it was tight; 0: not known.
     fn of(taken: u64, tight: u64) -> Self {
         match taken > WORTHWHILE {
             true if tight == 0 => Size::Unknown,
@@ -297,9 +292,10 @@ impl<'t> Transaction<'t> {
             .unwrap_or(0))
     }
 
-    /// Notes what the file takes of the disk when few of its pages are free.
-    fn note_length(&mut self, octets: u64) -> Result<(), Error> {
-        self.tables.meta.insert("tight", octets.to_le_bytes().as_slice())?;
+    /// Notes how long the file is when few of its pages are free. Not what it takes: some file
+    /// systems tell that only seconds later.
+    fn note_length(&mut self, len: u64) -> Result<(), Error> {
+        self.tables.meta.insert("tight", len.to_le_bytes().as_slice())?;
         Ok(())
     }
 
@@ -349,7 +345,7 @@ impl<'t> Transaction<'t> {
 }
 
 impl Snapshot {
-    /// What the file took of the disk when it was last written anew; 0 where that is not known.
+    /// How long the file was when it was last written anew; 0 where that is not known.
     fn noted_length(&self) -> Result<u64, Error> {
         let octets = self.tables.meta.get("tight")?;
         Ok(octets

@@ -31,7 +31,7 @@ use cursor::{Cursor, Page};
 use ldap3_proto::LdapResultCode;
 use ldap3_proto::proto::LdapSearchScope;
 use projection::Projection;
-use question::{Ordered, Question, Settled, in_order};
+use question::{Ordered, Question, in_order};
 use scope::{NoRegion, Region};
 use sort::{Order, SortPosition};
 use std::borrow::Cow;
@@ -152,10 +152,7 @@ fn try_begin(
         next: limits.next,
         position: limits.sorted,
     };
-    let settled = match question.is_costly(snapshot)? {
-        true => Settled::later(question),
-        false => question.settle(snapshot)?,
-    };
+    let settled = question.settle_soon(snapshot)?;
     let (list, schema) = (request.attributes, schema::standard());
     let projection = match session.readable() {
         None => Projection::new(Asked::recall(list, schema), request.types_only),

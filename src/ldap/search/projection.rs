@@ -26,7 +26,7 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
-    /// What may not be read is as good as unknown.
+    /// Of all entries what is asked for; only types of attributes where that is wished.
     pub(crate) fn new(asked: Arc<Asked>, types_only: bool) -> Self {
         Projection { asked, types_only, ..Self::default() }
     }

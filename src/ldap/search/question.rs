@@ -5,17 +5,21 @@ use super::ReadError;
 use super::cursor::Feed;
 use super::scope::{NoRegion, Region};
 use super::sort::{Order, SortPosition, Sorted};
-use super::test::Test;
+use super::test::{self, Test};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::ldap::wire::response::SortResult;
 use crate::replica::ids::{Ids, Number};
-use crate::replica::plan::{self, Budget};
+use crate::replica::plan::{self, Budget, Found};
 use crate::replica::reader::Snapshot;
 use ldap3_proto::LdapResultCode;
 
-/// What costs more rows than so many, a few milliseconds, is costly.
+/// What may look at more rows than so many, a few milliseconds, is not done in passing.
 pub(crate) const MANY_ROWS: u64 = 50_000;
+
+/// To prepare a test, each membership that it asks for is followed; more than so many are
+/// not followed in passing.
+const MANY_MEMBERSHIPS: usize = 8;
 
 /// A search of which no index has been asked yet.
 pub(crate) struct Question {
@@ -58,22 +62,41 @@ impl Settled {
 }
 
 impl Question {
-    /// Whether the answer takes long: milliseconds, and in the worst case seconds.
-    pub(super) fn is_costly(&self, snapshot: &Snapshot) -> Result<bool, ReadError> {
-        if matches!(self.region, Region::These(_)) {
-            return Ok(false);
+    /// Asks the indexes, unless that takes long: milliseconds, and in the worst case seconds.
+    pub(super) fn settle_soon(self, snapshot: &Snapshot) -> Result<Settled, NoRegion> {
+        let budget = self.budget(snapshot)?.patience(MANY_ROWS);
+        let found = self.find(snapshot, &budget)?;
+        if budget.is_given_up() || test::memberships(&self.predicate) > MANY_MEMBERSHIPS {
+            return Ok(Settled::later(self));
         }
-        Ok(plan::rows_at_most(&self.predicate, snapshot, self.enough)? > MANY_ROWS)
+        self.conclude(found, snapshot)
     }
 
     /// Asks the indexes.
     pub(super) fn settle(self, snapshot: &Snapshot) -> Result<Settled, NoRegion> {
-        let mut budget = Budget::new(snapshot)?;
-        if let Some(enough) = self.enough {
-            budget = budget.enough(enough);
+        let budget = self.budget(snapshot)?;
+        let found = self.find(snapshot, &budget)?;
+        self.conclude(found, snapshot)
+    }
+
+    fn budget(&self, snapshot: &Snapshot) -> Result<Budget, ReadError> {
+        let budget = Budget::new(snapshot)?;
+        Ok(match self.enough {
+            Some(enough) => budget.enough(enough),
+            None => budget,
+        })
+    }
+
+    /// `None`: a search of named entries reads them; no index is asked.
+    fn find(&self, snapshot: &Snapshot, budget: &Budget) -> Result<Option<Found>, ReadError> {
+        match self.region {
+            Region::These(_) => Ok(None),
+            _ => plan::matching(&self.predicate, snapshot, budget).map(Some),
         }
-        let (candidates, region, test) =
-            candidates(self.predicate, self.region, snapshot, &budget)?;
+    }
+
+    fn conclude(self, found: Option<Found>, snapshot: &Snapshot) -> Result<Settled, NoRegion> {
+        let (candidates, region, test) = candidates(self.predicate, self.region, found, snapshot)?;
         let too_many = SortResult { code: LdapResultCode::AdminLimitExceeded, attribute: None };
         let (feed, sorted) = match self.order {
             Ordered::As(order, _) if order.admits(&candidates) => {
@@ -100,21 +123,21 @@ pub(super) fn in_order() -> SortResult {
 fn candidates(
     predicate: Predicate,
     region: Region,
+    found: Option<Found>,
     snapshot: &Snapshot,
-    budget: &Budget,
 ) -> Result<(Ids, Region, Option<Test>), NoRegion> {
     let test = |predicate| Test::new(predicate, snapshot).map(Some);
-    // A search of named entries reads them; no index is asked.
-    if let Region::These(ids) = region {
-        let test = if always_true(&predicate) { None } else { test(predicate)? };
-        return Ok((ids, Region::Everything, test));
+    match (region, found) {
+        (Region::These(ids), _) => {
+            let test = if always_true(&predicate) { None } else { test(predicate)? };
+            Ok((ids, Region::Everything, test))
+        }
+        (region, Some(found)) if !found.is_none() => {
+            let test = if found.exact { None } else { test(predicate)? };
+            Ok((found.into_ids(snapshot)?, region, test))
+        }
+        (region, _) => Ok((Ids::default(), region, None)),
     }
-    let found = plan::matching(&predicate, snapshot, budget)?;
-    if found.is_none() {
-        return Ok((Ids::default(), region, None));
-    }
-    let test = if found.exact { None } else { test(predicate)? };
-    Ok((found.into_ids(snapshot)?, region, test))
 }
 
 fn always_true(predicate: &Predicate) -> bool {
@@ -140,7 +163,8 @@ pub(crate) fn found_by_plan(
         Some(enough) => budget.enough(enough),
         None => budget,
     };
-    let (ids, _, test) = candidates(predicate, Region::Everything, snapshot, &budget).unwrap();
+    let found = plan::matching(&predicate, snapshot, &budget).unwrap();
+    let (ids, _, test) = candidates(predicate, Region::Everything, Some(found), snapshot).unwrap();
     let passes = |number: &u32| {
         let entry = snapshot.entry(*number).unwrap().unwrap();
         test.as_ref().is_none_or(|test| test.passes(&entry).unwrap())

@@ -86,6 +86,15 @@ impl Resolver<'_> {
     }
 }
 
+/// How many memberships a filter asks for.
+pub(super) fn memberships(predicate: &Predicate) -> usize {
+    match predicate {
+        Predicate::And(list) | Predicate::Or(list) => list.iter().map(memberships).sum(),
+        Predicate::Not(inner) => memberships(inner),
+        leaf => usize::from(is_membership(leaf)),
+    }
+}
+
 fn is_membership(leaf: &Predicate) -> bool {
     let is_dn = |id: &AttributeId| {
         schema::standard().get(*id).is_some_and(|attribute| attribute.syntax == Syntax::Dn)

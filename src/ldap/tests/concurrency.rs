@@ -7,7 +7,8 @@ use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::ldap::search::question::MANY_ROWS;
 use crate::ldap::wire::samples::{bind, control, message, search, tlv};
-use crate::replica::{Writer, plan};
+use crate::replica::Writer;
+use crate::replica::plan::{self, Budget};
 
 fn dump(id: u8) -> Vec<u8> {
     message(&[id], &search(BASE, 2, "(objectClass=*)", &[]), &[])
@@ -47,15 +48,71 @@ async fn a_lookup_does_not_wait_for_the_end_of_a_dump() {
     assert_eq!(dumps, [(5, 0x65, 0), (8, 0x65, 0)]);
 }
 
+/// Whether the plan of a filter is given up when it may look at more than so many rows.
+fn is_given_up(writer: &Writer, filter: &str, rows: u64, enough: Option<usize>) -> bool {
+    let snapshot = writer.reader().snapshot();
+    let parsed = Filter::parse(filter).unwrap();
+    let predicate = Predicate::bind(&parsed, schema::standard(), &|_| true);
+    let mut budget = Budget::new(&snapshot).unwrap().patience(rows);
+    if let Some(enough) = enough {
+        budget = budget.enough(enough);
+    }
+    plan::matching(&predicate, &snapshot, &budget).unwrap();
+    budget.is_given_up()
+}
+
 /// Of which the plan looks at more rows than a thread that serves others should.
 fn costly(writer: &Writer, filter: &str) -> String {
-    let snapshot = writer.reader().snapshot();
-    let parts = 2 * MANY_ROWS / snapshot.len().unwrap();
+    let parts = 2 * MANY_ROWS / writer.reader().snapshot().len().unwrap();
     let filter = format!("(|{})", filter.repeat(parts as usize));
-    let parsed = Filter::parse(&filter).unwrap();
-    let predicate = Predicate::bind(&parsed, schema::standard(), &|_| true);
-    assert!(plan::rows_at_most(&predicate, &snapshot, None).unwrap() > MANY_ROWS);
+    assert!(is_given_up(writer, &filter, MANY_ROWS, None));
     filter
+}
+
+/// A recipient lookup must never wait behind somebody's search for a letter.
+#[test]
+fn what_programs_ask_all_day_is_planned_at_once() {
+    let writer = replica(large());
+    let one = "proxyAddresses=smtp:ada@contoso.com";
+    let two = format!("(|(mail=ada@contoso.com)({one}))");
+    let disabled = "userAccountControl:1.2.840.113556.1.4.803:=2";
+    let all_day = [
+        format!("({one})"),
+        format!("(&(objectClass=user){two})"),
+        format!("(&({one})(!({disabled})))"),
+        format!("(&(!({disabled})){two}(objectClass=user))"),
+        format!("(&(mail=*){two}(displayName=*e*))"),
+        format!("(!(|({disabled})(!({one}))))"),
+        "(&(uid=ada)(memberOf:1.2.840.113556.1.4.1941:=cn=all,ou=groups,dc=contoso,dc=com))".into(),
+        "(|(displayName=*lind*)(cn=*lind*))".into(),
+    ];
+    for filter in all_day {
+        assert!(!is_given_up(&writer, &filter, 200, None), "{filter}");
+    }
+    assert!(!is_given_up(&writer, "(|(cn=a*)(sn=a*)(mail=a*))", 200, Some(20)));
+    let costly = [
+        "(description=*x*)".to_owned(),
+        "(!(description=*x*))".to_owned(),
+        "(&(objectClass=user)(cn=a*))".to_owned(),
+        "(&(objectClass=user)(uSNChanged>=7))".to_owned(),
+        format!("(&(objectClass=user)({disabled}))"),
+        format!("(|({one})({disabled}))"),
+        format!("(|{})", "(objectClass=user)".repeat(500)),
+    ];
+    for filter in costly {
+        assert!(is_given_up(&writer, &filter, 200, None), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_costly_search_that_is_late_says_so() {
+    let writer = replica(large());
+    let filter = costly(&writer, "(description=*x*)");
+    let mut settings = settings();
+    settings.limits.time = std::time::Duration::from_nanos(1);
+    let world = World::start(&settings, writer, false).await;
+    let (found, code) = world.bound().await.find(&filter).await;
+    assert_eq!((found.len(), code), (0, 3));
 }
 
 #[tokio::test]
