@@ -74,6 +74,7 @@ impl Syntax {
     /// this syntax; an assertion with it is Undefined (RFC 4511 4.5.1.7).
     pub fn key(self, value: &[u8]) -> Option<Vec<u8>> {
         match self {
+            Syntax::DirectoryString if text::is_plain(value) => Some(value.to_ascii_lowercase()),
             Syntax::DirectoryString => Some(text::fold(some_text(value)?).into_bytes()),
             Syntax::CaseExactString => Some(text::prepare_exact(some_text(value)?).into_bytes()),
             Syntax::TelephoneNumber => Some(dialled(&text::fold(some_text(value)?)).into_bytes()),
@@ -105,15 +106,16 @@ impl Syntax {
         }
     }
 
-    /// Whether `key` is that of `value`. Makes no key where both are plain ASCII, as nearly
+    /// Whether `key` is that of `value`. Makes no key where the value is plain ASCII, as nearly
     /// all are.
     pub fn equals(self, value: &[u8], key: &[u8]) -> bool {
-        if matches!(self, Syntax::DirectoryString | Syntax::ObjectClass)
-            && value.len() == key.len()
-            && value.eq_ignore_ascii_case(key)
-            && key.is_ascii()
-        {
-            return true;
+        let is_its_own_key = match self {
+            Syntax::DirectoryString => text::is_plain(value),
+            Syntax::ObjectClass => is_descriptor(value),
+            _ => false,
+        };
+        if is_its_own_key {
+            return value.eq_ignore_ascii_case(key);
         }
         self.key(value).is_some_and(|found| found == key)
     }
@@ -161,6 +163,12 @@ impl Syntax {
         let octets: [u8; 8] = key.try_into().ok()?;
         Some((u64::from_be_bytes(octets) ^ (1 << 63)).cast_signed())
     }
+}
+
+/// RFC 4512 1.4: `descr`, a name that is no OID.
+fn is_descriptor(value: &[u8]) -> bool {
+    let is_of_it = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
+    value.first().is_some_and(u8::is_ascii_alphabetic) && value.iter().all(is_of_it)
 }
 
 fn as_text(value: &[u8]) -> Option<&str> {
@@ -306,6 +314,23 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_value_equals_a_key_as_its_own_key_does(
+            value in r"[ -~]{0,6}|[ A-Ca-c0-1.-]{0,4}|\PC{0,4}|(?i)user|2\.5\.6\.0| top |a\xADb",
+            other in r"[ A-Ca-c0-1.-]{0,4}|user|top|group|ab",
+        ) {
+            for syntax in [Syntax::DirectoryString, Syntax::ObjectClass, Syntax::CaseExactString] {
+                for asserted in [&value, &other, &value.to_uppercase()] {
+                    let Some(key) = syntax.key(asserted.as_bytes()) else { continue };
+                    let expected = syntax.key(value.as_bytes()).is_some_and(|own| own == key);
+                    prop_assert_eq!(syntax.equals(value.as_bytes(), &key), expected, "{:?} {}", syntax, asserted);
+                }
+            }
+        }
+    }
 
     #[test]
     fn integers_sort_as_numbers() {

@@ -5,7 +5,6 @@ use super::attribute::{AttributeId, AttributeType};
 use super::definitions;
 use super::nearest::nearest;
 use rustc_hash::FxHashMap;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// An object class definition (RFC 4512 4.1.1).
@@ -44,7 +43,7 @@ pub struct Schema {
     /// Clients choose the names that are looked up here, not those that are in it: a hash
     /// that they can foresee does them no good.
     attribute_names: FxHashMap<Vec<u8>, AttributeId>,
-    class_names: HashMap<String, usize>,
+    class_names: FxHashMap<Vec<u8>, usize>,
 }
 
 /// What an attribute description means (RFC 4512 2.5).
@@ -74,10 +73,10 @@ impl Schema {
                 attribute_names.insert(name.to_ascii_lowercase().into_bytes(), attribute.id);
             }
         }
-        let mut class_names = HashMap::new();
+        let mut class_names = FxHashMap::default();
         for (at, class) in classes.iter().enumerate() {
-            class_names.insert(class.name.to_ascii_lowercase(), at);
-            class_names.insert(class.oid.to_owned(), at);
+            class_names.insert(class.name.to_ascii_lowercase().into_bytes(), at);
+            class_names.insert(class.oid.as_bytes().to_vec(), at);
         }
         Schema { attributes, classes, attribute_names, class_names }
     }
@@ -99,11 +98,8 @@ impl Schema {
 
     /// The attribute type with this name, alias or OID, in any case.
     pub fn attribute(&self, name: &[u8]) -> Option<&AttributeType> {
-        let mut lower = [0u8; 64];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        self.attribute_names.get(&*lower).and_then(|id| self.get(*id))
+        let id = find(&self.attribute_names, name)?;
+        self.get(id)
     }
 
     /// The attribute type that a mistyped name was probably meant to be.
@@ -144,7 +140,8 @@ impl Schema {
 
     /// The object class with this name, in any case, or OID.
     pub fn class(&self, name: &str) -> Option<&ObjectClass> {
-        self.class_names.get(&name.to_ascii_lowercase()).and_then(|at| self.classes.get(*at))
+        let at = find(&self.class_names, name.as_bytes())?;
+        self.classes.get(at)
     }
 
     /// What a short name in `objectCategory=name` compares as: the folded first
@@ -162,4 +159,13 @@ impl Schema {
             _ => return None,
         })
     }
+}
+
+/// What has this name, in any case. No name of the schema is longer than 64 octets.
+fn find<T: Copy>(names: &FxHashMap<Vec<u8>, T>, name: &[u8]) -> Option<T> {
+    let mut lower = [0u8; 64];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    names.get(&*lower).copied()
 }

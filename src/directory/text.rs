@@ -1,13 +1,14 @@
 //! String preparation for matching (RFC 4518), shared by values, names and filters.
 //! Pure: no I/O, no clock.
 
+use memchr::memmem;
 use unicode_normalization::UnicodeNormalization;
 
 /// `text` prepared for `caseIgnoreMatch`: transcoded, mapped, normalised (NFKC),
 /// folded, and with insignificant spaces removed. The result holds no control
 /// characters and no leading, trailing or doubled space.
 pub fn fold(text: &str) -> String {
-    if is_plain(text) {
+    if is_plain(text.as_bytes()) {
         return text.to_ascii_lowercase();
     }
     if text.is_ascii() {
@@ -24,7 +25,7 @@ pub fn fold(text: &str) -> String {
 
 /// As [`fold`], with case kept: for `caseExactMatch`.
 pub fn prepare_exact(text: &str) -> String {
-    if is_plain(text) {
+    if is_plain(text.as_bytes()) {
         return text.to_owned();
     }
     if text.is_ascii() {
@@ -42,7 +43,7 @@ fn mapped(text: &str) -> String {
 /// As [`fold`] for a piece of a substrings assertion: spaces at its ends are kept
 /// as one space, since they stand inside the value (RFC 4518 2.6.1).
 pub fn fold_piece(text: &str) -> String {
-    if is_plain(text) {
+    if is_plain(text.as_bytes()) {
         return text.to_ascii_lowercase();
     }
     let marked: String = ["|", text, "|"].concat();
@@ -52,13 +53,16 @@ pub fn fold_piece(text: &str) -> String {
 
 /// Whether preparation changes nothing but case: printable ASCII without a space at its ends
 /// or beside another. Nearly all values and assertions are.
-fn is_plain(text: &str) -> bool {
-    let octets = text.as_bytes();
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    let all = |first: u8| {
+        // To the end, whatever is found: that way many octets are looked at in one step.
+        text.iter().fold(true, |so_far, octet| so_far & (first..=b'~').contains(octet))
+    };
+    if all(b'!') {
+        return !text.is_empty();
+    }
     let ends = |octet: Option<&u8>| octet.is_some_and(|octet| *octet != b' ');
-    ends(octets.first())
-        && ends(octets.last())
-        && octets.iter().fold(true, |so_far, octet| so_far & matches!(octet, b' '..=b'~'))
-        && !octets.iter().zip(octets.iter().skip(1)).any(|pair| pair == (&b' ', &b' '))
+    ends(text.first()) && ends(text.last()) && all(b' ') && memmem::find(text, b"  ").is_none()
 }
 
 fn squeeze(chars: impl Iterator<Item = char>, capacity: usize) -> String {

@@ -38,7 +38,7 @@ impl Generated {
         if !self.satisfies(&request.filter) {
             return false;
         }
-        let writer = EntryWriter::begin(out, id, self.dn);
+        let writer = EntryWriter::begin(out, id, self.dn.as_bytes());
         let wanted = Wanted::of(&request.attributes);
         for (name, values) in &self.attributes {
             let by_name = wanted.names(name);

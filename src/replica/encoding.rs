@@ -14,12 +14,11 @@
 //! not read its ten thousand members.
 
 use super::ids::Number;
-use crate::directory::attribute::{AttributeId, AttributeType};
+use crate::directory::attribute::AttributeId;
 use crate::directory::entry::Entry;
 use crate::directory::ids::ObjectId;
 use crate::directory::kind::Kind;
-use crate::directory::schema::{self, Schema};
-use std::sync::OnceLock;
+use crate::directory::schema::Schema;
 
 /// Attributes with longer TLVs lie outside the entry.
 pub const WIDE: usize = 2048;
@@ -106,7 +105,7 @@ fn clamp_u32(n: usize) -> u32 {
 }
 
 /// `SEQUENCE { type OCTET STRING, vals SET OF OCTET STRING }`.
-fn partial_attribute(name: &str, values: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn partial_attribute(name: &str, values: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(partial_attribute_len(name, values));
     push_partial_attribute(&mut out, name, values);
     out
@@ -138,30 +137,6 @@ pub fn push_attribute(out: &mut Vec<u8>, name: &str, set: &[u8]) {
     push_header(out, 0x04, name.len());
     out.extend_from_slice(name.as_bytes());
     push_header(out, 0x31, set.len());
-    out.extend_from_slice(set);
-}
-
-/// As [`push_attribute`], of an attribute of the schema: nearly all are so short that
-/// nothing but two lengths has to be put into octets that are always the same.
-pub fn push_known(out: &mut Vec<u8>, attribute: &AttributeType, set: &[u8]) {
-    static FRAMES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-    let frames = FRAMES.get_or_init(|| {
-        let all = schema::standard().attributes().iter();
-        all.map(|attribute| partial_attribute(attribute.name, &[])).collect()
-    });
-    let frame = frames.get(usize::from(attribute.id.0)).map_or(&[][..], Vec::as_slice);
-    let inside = frame.len().saturating_sub(2) + set.len();
-    if frame.is_empty() || inside > 0x7f {
-        return push_attribute(out, attribute.name, set);
-    }
-    let start = out.len();
-    out.extend_from_slice(frame);
-    let end = out.len() - 1;
-    for (at, len) in [(start + 1, inside), (end, set.len())] {
-        if let Some(octet) = out.get_mut(at) {
-            *octet = len as u8;
-        }
-    }
     out.extend_from_slice(set);
 }
 
@@ -328,6 +303,7 @@ fn read_slot<'a>(slot: &[u8; SLOT], body: &'a [u8]) -> Slot<'a> {
 mod tests {
     use super::*;
     use crate::directory::dn::Dn;
+    use crate::directory::schema;
     use proptest::prelude::*;
 
     fn id(name: &str) -> AttributeId {
@@ -364,19 +340,6 @@ mod tests {
         assert_eq!((*wide_id, tlv.len()), (id("member"), member.len));
         assert!(values_of(tlv).eq(members.iter().map(Vec::as_slice)));
         assert!(view.slot(id("description")).is_none());
-    }
-
-    #[test]
-    fn a_known_attribute_is_written_like_any_other() {
-        for attribute in schema::standard().attributes() {
-            for len in [0, 1, 60, 100, 110, 120, 125, 126, 127, 128, 129, 300, 70_000] {
-                let set = vec![7; len];
-                let (mut known, mut any) = (vec![1, 2], vec![1, 2]);
-                push_known(&mut known, attribute, &set);
-                push_attribute(&mut any, attribute.name, &set);
-                assert_eq!(known, any, "{} {len}", attribute.name);
-            }
-        }
     }
 
     #[test]

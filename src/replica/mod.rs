@@ -7,6 +7,7 @@ mod difference;
 pub mod encoding;
 mod entries;
 pub mod error;
+pub mod frames;
 pub mod ids;
 mod keys;
 mod links;

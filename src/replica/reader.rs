@@ -316,12 +316,17 @@ impl StoredEntry<'_> {
     }
 
     /// The TLVs of an attribute's values, wherever they lie.
+    #[inline]
     pub fn set<'a>(&'a self, attribute: &AttributeView<'a>) -> Result<&'a [u8], Error> {
-        if let Some(set) = attribute.set {
-            return Ok(set);
+        match attribute.set {
+            Some(set) => Ok(set),
+            None => self.wide_set(attribute.id),
         }
+    }
+
+    fn wide_set(&self, attribute: AttributeId) -> Result<&[u8], Error> {
         let mut wide = self.wide()?.iter();
-        let tlv = wide.find(|(id, _)| *id == attribute.id).and_then(|(_, tlv)| set_of(tlv));
+        let tlv = wide.find(|(id, _)| *id == attribute).and_then(|(_, tlv)| set_of(tlv));
         tlv.ok_or(Error::Damaged("a wide attribute"))
     }
 

@@ -33,6 +33,14 @@ impl<'a> EntryView<'a> {
         }
     }
 
+    /// The octets of its name.
+    pub(crate) fn dn_octets(&self) -> &'a [u8] {
+        match self {
+            EntryView::Stored(view) => view.dn().as_bytes(),
+            EntryView::Packed(packed) => packed.dn_octets(),
+        }
+    }
+
     /// What is stored beside the attributes.
     pub fn identity(&self) -> Identity {
         match self {

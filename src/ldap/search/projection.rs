@@ -10,7 +10,8 @@ use crate::directory::schema::Schema;
 use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
 use crate::replica::AttributeView;
-use crate::replica::encoding::{push_attribute, push_known, values_in};
+use crate::replica::encoding::{push_attribute, values_in};
+use crate::replica::frames::push_known;
 use crate::replica::reader::{Snapshot, StoredEntry};
 use std::sync::Arc;
 
@@ -60,7 +61,7 @@ impl Projection {
         (snapshot, schema): (&Snapshot, &Schema),
         counts: &dyn Fn(&StoredEntry<'_>) -> bool,
     ) -> Result<(), ReadError> {
-        let writer = EntryWriter::begin(out, id, entry.view().dn());
+        let writer = EntryWriter::begin(out, id, entry.view().dn_octets());
         let copied = if self.types_only {
             self.copy_types(out, entry, schema);
             Ok(())
@@ -84,29 +85,23 @@ impl Projection {
         schema: &Schema,
     ) -> Result<(), ReadError> {
         let view = entry.view();
-        let put = |out: &mut Vec<u8>, found: &AttributeView<'_>| {
-            if let Some(known) = schema.get(found.id) {
-                push_known(out, known, entry.set(found)?);
-            }
-            Ok::<(), ReadError>(())
-        };
         let asked = &*self.asked;
         let named = asked.named.as_slice();
         let are_many = named.len() > FEW;
         if asked.user || asked.operational || are_many {
             view.each(|found| {
                 let is_named = are_many && asked.named.hold(found.id);
-                match is_named || self.covers(&found) {
-                    true if self.may_return(&found) => put(out, &found),
-                    _ => Ok(()),
+                if (is_named || self.covers(&found)) && self.may_return(&found) {
+                    push_known(out, found.id, entry.set(&found)?);
                 }
+                Ok::<(), ReadError>(())
             })?;
         }
         for attribute in if are_many { &[] } else { named } {
             if let Some(found) = view.attribute(*attribute)
                 && !self.covers(&found)
             {
-                put(out, &found)?;
+                push_known(out, found.id, entry.set(&found)?);
             }
         }
         for id in &asked.binary {

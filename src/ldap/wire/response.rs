@@ -35,7 +35,14 @@ pub(crate) const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 
 /// Writes an `LDAPResult` with the tag of the response.
 pub(crate) fn result(out: &mut Vec<u8>, id: i32, tag: u8, outcome: &Outcome) {
-    full(out, id, tag, outcome, &[], &[]);
+    let has_text = !outcome.matched.is_empty() || !outcome.message.is_empty();
+    if has_text || outcome.code != LdapResultCode::Success {
+        return full(out, id, tag, outcome, &[], &[]);
+    }
+    let (id, id_len) = integer(id.cast_unsigned());
+    out.extend_from_slice(&[SEQUENCE, 11 + id_len as u8, INTEGER, id_len as u8]);
+    out.extend_from_slice(id.get(5 - id_len..).unwrap_or_default());
+    out.extend_from_slice(&[tag, 7, ENUMERATED, 1, 0, OCTET_STRING, 0, OCTET_STRING, 0]);
 }
 
 /// Writes an `ExtendedResponse`.
@@ -81,6 +88,9 @@ pub(crate) struct SortResult {
 
 /// Writes a `SearchResultDone`.
 pub(crate) fn search_done(out: &mut Vec<u8>, id: i32, outcome: &Outcome, extras: &DoneExtras) {
+    if extras.cookie.is_none() && extras.sorted.is_none() {
+        return result(out, id, tag::SEARCH_DONE, outcome);
+    }
     let mut list = Vec::new();
     if let Some(cookie) = &extras.cookie {
         // RFC 2696 3: "size [...] zero if the server does not know" the estimate.
@@ -152,14 +162,14 @@ pub(crate) struct EntryWriter {
 
 impl EntryWriter {
     /// Begins the entry named `dn`.
-    pub(crate) fn begin(out: &mut Vec<u8>, id: i32, dn: &str) -> Self {
+    pub(crate) fn begin(out: &mut Vec<u8>, id: i32, dn: &[u8]) -> Self {
         let start = out.len();
         out.extend_from_slice(&[SEQUENCE, 0x84, 0, 0, 0, 0]);
         let (id, id_len) = integer(id.cast_unsigned());
         push_primitive(out, INTEGER, id.get(5 - id_len..).unwrap_or_default());
         let op = out.len();
         out.extend_from_slice(&[tag::ENTRY, 0x84, 0, 0, 0, 0]);
-        push_primitive(out, OCTET_STRING, dn.as_bytes());
+        push_primitive(out, OCTET_STRING, dn);
         let list = out.len();
         out.extend_from_slice(&[SEQUENCE, 0x84, 0, 0, 0, 0]);
         EntryWriter { start, op, list }
@@ -246,7 +256,7 @@ mod tests {
     #[test]
     fn an_entry_gets_its_lengths_afterwards_or_is_undone() {
         let mut out = b"before".to_vec();
-        let writer = EntryWriter::begin(&mut out, 7, "dc=x");
+        let writer = EntryWriter::begin(&mut out, 7, b"dc=x");
         attribute(&mut out, "cn", [&b"a"[..], b"b"].into_iter());
         writer.finish(&mut out);
         let expected = [
@@ -256,7 +266,7 @@ mod tests {
         ];
         assert_eq!(out, expected.concat());
         let whole = out.len();
-        EntryWriter::begin(&mut out, 7, "dc=x").undo(&mut out);
+        EntryWriter::begin(&mut out, 7, b"dc=x").undo(&mut out);
         assert_eq!(out.len(), whole);
     }
 }

@@ -161,7 +161,7 @@ pub struct Packed<'a> {
     head: &'a [u8],
     /// The name, as a TLV.
     name: &'a [u8],
-    dn: &'a str,
+    dn: &'a [u8],
     slots: &'a [[u8; SLOT]],
     body: &'a [u8],
     shared: &'a Shared,
@@ -173,7 +173,7 @@ impl<'a> Packed<'a> {
         let dn_len = usize::from(u16::from_le_bytes(*head.get(24..)?.first_chunk()?));
         let count = u16::from_le_bytes(*head.get(26..)?.first_chunk()?);
         let (name, rest) = rest.split_at_checked(tlv_len(dn_len))?;
-        let dn = std::str::from_utf8(name.get(name.len() - dn_len..)?).ok()?;
+        let dn = name.get(name.len() - dn_len..)?;
         let (slots, body) = rest.split_at_checked(usize::from(count) * SLOT)?;
         let (slots, _) = slots.as_chunks::<SLOT>();
         Some(Packed { head, name, dn, slots, body, shared })
@@ -181,6 +181,12 @@ impl<'a> Packed<'a> {
 
     /// The entry's name, as text.
     pub fn dn(&self) -> &'a str {
+        // Checked when the entry was packed.
+        std::str::from_utf8(self.dn).unwrap_or_default()
+    }
+
+    /// The octets of its name.
+    pub(in super::super) fn dn_octets(&self) -> &'a [u8] {
         self.dn
     }
 

@@ -7,7 +7,8 @@
 
 use super::super::ids::Number;
 use crate::directory::attribute::AttributeId;
-use std::hash::{BuildHasher, RandomState};
+use foldhash::quality::RandomState;
+use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
 /// How many rows a list holds when it is made, about.
@@ -22,7 +23,7 @@ type Row = u64;
 /// fall together.
 pub(super) fn hash(attribute: AttributeId, key: &[u8]) -> u32 {
     static STATE: OnceLock<RandomState> = OnceLock::new();
-    (STATE.get_or_init(RandomState::new).hash_one((attribute.0, key)) >> 32) as u32
+    (STATE.get_or_init(RandomState::default).hash_one((attribute.0, key)) >> 32) as u32
 }
 
 /// The number of a row.
