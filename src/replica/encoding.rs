@@ -14,6 +14,7 @@
 //! not read its ten thousand members.
 
 use super::ids::Number;
+use super::set::Set;
 use crate::directory::attribute::AttributeId;
 use crate::directory::entry::Entry;
 use crate::directory::ids::ObjectId;
@@ -131,13 +132,14 @@ fn push_partial_attribute(out: &mut Vec<u8>, name: &str, values: &[Vec<u8>]) {
     }
 }
 
-/// Writes a `PartialAttribute` of which these are the TLVs of the values.
-pub fn push_attribute(out: &mut Vec<u8>, name: &str, set: &[u8]) {
-    push_header(out, 0x30, tlv_len(name.len()) + tlv_len(set.len()));
+/// Writes a `PartialAttribute` with these values.
+pub fn push_attribute(out: &mut Vec<u8>, name: &str, set: &Set<'_>) {
+    let len = set.octets();
+    push_header(out, 0x30, tlv_len(name.len()) + tlv_len(len));
     push_header(out, 0x04, name.len());
     out.extend_from_slice(name.as_bytes());
-    push_header(out, 0x31, set.len());
-    out.extend_from_slice(set);
+    push_header(out, 0x31, len);
+    set.push_to(out);
 }
 
 /// The length of a TLV whose value has `len` octets.
@@ -188,6 +190,17 @@ pub fn set_of(tlv: &[u8]) -> Option<&[u8]> {
     let (_, sequence, _) = split_tlv(tlv)?;
     let (_, _, behind_name) = split_tlv(sequence)?;
     split_tlv(behind_name).map(|(_, set, _)| set)
+}
+
+/// The TLVs, each by itself.
+pub fn tlvs_in(set: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = set;
+    std::iter::from_fn(move || {
+        let (_, _, behind) = split_tlv(rest)?;
+        let (tlv, behind) = rest.split_at(rest.len() - behind.len());
+        rest = behind;
+        Some(tlv)
+    })
 }
 
 /// The values of which these are the TLVs.

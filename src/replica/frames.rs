@@ -2,6 +2,7 @@
 //! same, but for two lengths. Pure: no I/O, no clock.
 
 use super::encoding::{partial_attribute, push_attribute};
+use super::set::Set;
 use crate::directory::attribute::AttributeId;
 use crate::directory::schema;
 use std::sync::OnceLock;
@@ -30,28 +31,28 @@ impl Frame {
     }
 }
 
-/// Writes the `PartialAttribute` of an attribute of the schema, of which these are the TLVs of
-/// the values; as [`push_attribute`] does.
-pub fn push_known(out: &mut Vec<u8>, id: AttributeId, set: &[u8]) {
+/// Writes the `PartialAttribute` of an attribute of the schema, as [`push_attribute`] does.
+pub fn push_known(out: &mut Vec<u8>, id: AttributeId, set: &Set<'_>) {
     static FRAMES: OnceLock<Vec<Frame>> = OnceLock::new();
     let frames = FRAMES.get_or_init(|| {
         let all = schema::standard().attributes().iter();
         all.map(|attribute| Frame::new(attribute.name)).collect()
     });
     let Some(frame) = frames.get(usize::from(id.0)) else { return };
-    let inside = frame.len.saturating_sub(2) + set.len();
-    if frame.len == 0 || inside > 0x7f {
-        return push_attribute(out, frame.name, set);
-    }
+    let inside = |tlvs: &[u8]| frame.len.saturating_sub(2) + tlvs.len();
+    let tlvs = match set {
+        Set::Whole(tlvs) if frame.len > 0 && inside(tlvs) <= 0x7f => *tlvs,
+        _ => return push_attribute(out, frame.name, set),
+    };
     let start = out.len();
     out.extend_from_slice(&frame.octets);
     out.truncate(start + frame.len);
-    for (at, len) in [(start + 1, inside), (start + frame.len - 1, set.len())] {
+    for (at, len) in [(start + 1, inside(tlvs)), (start + frame.len - 1, tlvs.len())] {
         if let Some(octet) = out.get_mut(at) {
             *octet = len as u8;
         }
     }
-    out.extend_from_slice(set);
+    out.extend_from_slice(tlvs);
 }
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ mod tests {
         for attribute in schema::standard().attributes() {
             for len in [0, 1, 60, 100, 110, 120, 125, 126, 127, 128, 129, 300, 70_000] {
                 let set = vec![7; len];
+                let set = Set::Whole(&set);
                 let (mut known, mut any) = (vec![1, 2], vec![1, 2]);
                 push_known(&mut known, attribute.id, &set);
                 push_attribute(&mut any, attribute.name, &set);

@@ -22,6 +22,7 @@ mod residency;
 mod resident;
 mod rewrite;
 mod runs;
+pub mod set;
 pub mod source;
 pub(crate) mod steps;
 mod substrings;

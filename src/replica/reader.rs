@@ -1,12 +1,13 @@
 //! Reading: a handle that cannot write, and the snapshots it opens.
 
 use super::connection::ConnectionState;
-use super::encoding::{View, set_of, values_in};
+use super::encoding::{View, set_of};
 use super::error::Error;
 use super::ids::{Ids, Number};
 use super::keys::{self, linked};
 use super::postings::Rows;
 use super::resident::{Packed, Resident};
+use super::set::Set;
 use super::tables::ReadTables;
 use super::view::{AttributeView, EntryView};
 use crate::directory::attribute::AttributeId;
@@ -315,19 +316,19 @@ impl StoredEntry<'_> {
         }
     }
 
-    /// The TLVs of an attribute's values, wherever they lie.
+    /// An attribute's values, wherever they lie.
     #[inline]
-    pub fn set<'a>(&'a self, attribute: &AttributeView<'a>) -> Result<&'a [u8], Error> {
+    pub fn set<'a>(&'a self, attribute: &AttributeView<'a>) -> Result<Set<'a>, Error> {
         match attribute.set {
             Some(set) => Ok(set),
             None => self.wide_set(attribute.id),
         }
     }
 
-    fn wide_set(&self, attribute: AttributeId) -> Result<&[u8], Error> {
+    fn wide_set(&self, attribute: AttributeId) -> Result<Set<'_>, Error> {
         let mut wide = self.wide()?.iter();
         let tlv = wide.find(|(id, _)| *id == attribute).and_then(|(_, tlv)| set_of(tlv));
-        tlv.ok_or(Error::Damaged("a wide attribute"))
+        tlv.map(Set::Whole).ok_or(Error::Damaged("a wide attribute"))
     }
 
     /// Whether all values that were asked for have been read. An error where not all
@@ -354,7 +355,7 @@ impl Values for StoredEntry<'_> {
         let set = self.view().attribute(attribute);
         let set =
             set.and_then(|found| self.set(&found).inspect_err(|_| self.unread.set(true)).ok());
-        set.into_iter().flat_map(values_in)
+        set.into_iter().flat_map(|set| set.values())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::encoding::{Identity, Slot, View, set_of};
 use super::resident::Packed;
+use super::set::Set;
 use crate::directory::attribute::AttributeId;
 
 /// An entry, read in place.
@@ -20,8 +21,8 @@ pub struct AttributeView<'a> {
     pub id: AttributeId,
     /// Whether it is returned only when asked for.
     pub operational: bool,
-    /// The TLVs of its values; `None` where they lie in the table of wide attributes.
-    pub(super) set: Option<&'a [u8]>,
+    /// Its values; `None` where they lie in the table of wide attributes.
+    pub(super) set: Option<Set<'a>>,
 }
 
 impl<'a> EntryView<'a> {
@@ -76,5 +77,6 @@ impl<'a> EntryView<'a> {
 }
 
 fn of_slot(slot: Slot<'_>) -> AttributeView<'_> {
-    AttributeView { id: slot.id, operational: slot.operational, set: slot.tlv.and_then(set_of) }
+    let set = slot.tlv.and_then(set_of).map(Set::Whole);
+    AttributeView { id: slot.id, operational: slot.operational, set }
 }

@@ -10,9 +10,10 @@ use crate::directory::schema::Schema;
 use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
 use crate::replica::AttributeView;
-use crate::replica::encoding::{push_attribute, values_in};
+use crate::replica::encoding::push_attribute;
 use crate::replica::frames::push_known;
 use crate::replica::reader::{Snapshot, StoredEntry};
+use crate::replica::set::Set;
 use std::sync::Arc;
 
 /// What is returned of an entry.
@@ -92,7 +93,7 @@ impl Projection {
             view.each(|found| {
                 let is_named = are_many && asked.named.hold(found.id);
                 if (is_named || self.covers(&found)) && self.may_return(&found) {
-                    push_known(out, found.id, entry.set(&found)?);
+                    push_known(out, found.id, &entry.set(&found)?);
                 }
                 Ok::<(), ReadError>(())
             })?;
@@ -101,17 +102,17 @@ impl Projection {
             if let Some(found) = view.attribute(*attribute)
                 && !self.covers(&found)
             {
-                push_known(out, found.id, entry.set(&found)?);
+                push_known(out, found.id, &entry.set(&found)?);
             }
         }
         for id in &asked.binary {
             if let (Some(found), Some(known)) = (view.attribute(*id), schema.get(*id)) {
-                push_attribute(out, &format!("{};binary", known.name), entry.set(&found)?);
+                push_attribute(out, &format!("{};binary", known.name), &entry.set(&found)?);
             }
         }
         for range in &asked.ranges {
             if let Some(found) = view.attribute(range.attribute) {
-                range.copy(out, entry.set(&found)?, schema);
+                range.copy(out, &entry.set(&found)?, schema);
             }
         }
         Ok(())
@@ -135,7 +136,7 @@ impl Projection {
                 let alone = OneValue { attribute: slot.id, value };
                 items.iter().any(|item| item.evaluate(&alone, &|_, _| false) == Some(true))
             };
-            let values: Vec<&[u8]> = values_in(set).filter(matches).collect();
+            let values: Vec<&[u8]> = set.values().filter(matches).collect();
             if !values.is_empty() {
                 attribute(out, found.name, values.iter().copied());
             }
@@ -196,9 +197,9 @@ impl Values for OneValue<'_> {
 }
 
 impl Range {
-    fn copy(&self, out: &mut Vec<u8>, set: &[u8], schema: &Schema) {
+    fn copy(&self, out: &mut Vec<u8>, set: &Set<'_>, schema: &Schema) {
         let Some(found) = schema.get(self.attribute) else { return };
-        let count = values_in(set).count();
+        let count = set.values().count();
         if self.low >= count || self.high.is_some_and(|high| high < self.low) {
             return;
         }
@@ -207,7 +208,7 @@ impl Range {
         // `*` as the upper end says that there are no more.
         let end = high.map_or_else(|| "*".to_owned(), |high| high.to_string());
         let name = format!("{};range={}-{end}", found.name, self.low);
-        let values: Vec<&[u8]> = values_in(set).skip(self.low).take(wanted).collect();
+        let values: Vec<&[u8]> = set.values().skip(self.low).take(wanted).collect();
         attribute(out, &name, values.iter().copied());
     }
 }
@@ -230,7 +231,7 @@ mod tests {
         let text = |low, high| {
             let mut out = Vec::new();
             let range = Range { attribute: id("member"), low, high };
-            range.copy(&mut out, set_of(&tlv).unwrap(), schema::standard());
+            range.copy(&mut out, &Set::Whole(set_of(&tlv).unwrap()), schema::standard());
             let (_, inside, _) = split_tlv(&out)?;
             let (_, name, _) = split_tlv(inside)?;
             Some((String::from_utf8_lossy(name).into_owned(), values_of(&out).count()))

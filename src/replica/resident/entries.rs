@@ -5,7 +5,8 @@
 
 use super::super::encoding::View;
 use super::super::ids::Number;
-use super::packed::{Packed, Shared, pack};
+use super::packed::{LAST_PLACE, Packed, pack};
+use super::shared::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,11 +19,13 @@ pub(super) struct Entries {
     shared: Arc<Shared>,
 }
 
-/// Where each entry ends (u32, one that is not there ends where it begins), and the entries.
+/// Entries with neighbouring numbers, one behind the other.
 #[derive(Clone)]
-struct Group(Arc<[u8]>);
-
-const ENDS: usize = 4 * GROUP;
+struct Group {
+    /// Where each ends; one that is not there ends where it begins.
+    ends: [u32; GROUP],
+    octets: Arc<[u8]>,
+}
 
 /// Takes in stored entries in the order of their numbers.
 #[derive(Default)]
@@ -42,7 +45,7 @@ impl Builder {
             self.close();
         }
         if let Some(view) = View::new(stored) {
-            self.shared.learn(&view);
+            self.shared.learn(&view, LAST_PLACE);
         }
         pack(stored, &self.shared, &mut self.octets);
         let behind = self.ends.iter_mut().skip(number % GROUP);
@@ -76,7 +79,7 @@ impl Entries {
         while let Some((first, _)) = changes.peek() {
             let at = **first as usize / GROUP;
             let old = self.groups.get(at).and_then(Option::as_ref);
-            let mut octets = Vec::with_capacity(old.map_or(0, |old| old.0.len()) + 1024);
+            let mut octets = Vec::with_capacity(old.map_or(0, |old| old.octets.len()) + 1024);
             let mut ends = [0; GROUP];
             for (place, end) in ends.iter_mut().enumerate() {
                 match changes.next_if(|(number, _)| **number as usize == at * GROUP + place) {
@@ -100,8 +103,9 @@ impl Entries {
 
     /// How many octets they take up.
     pub(super) fn size(&self) -> usize {
+        let octets = |group: &Group| 24 + group.octets.len();
         let group =
-            |group: &Option<Group>| 16 + group.as_ref().map_or(0, |group| 24 + group.0.len());
+            |group: &Option<Group>| size_of::<Option<Group>>() + group.as_ref().map_or(0, octets);
         self.shared.size() + self.groups.iter().map(group).sum::<usize>()
     }
 }
@@ -111,18 +115,13 @@ impl Group {
         if octets.is_empty() {
             return None;
         }
-        let mut all = Vec::with_capacity(ENDS + octets.len());
-        ends.iter().for_each(|end| all.extend_from_slice(&end.to_le_bytes()));
-        all.extend_from_slice(octets);
-        Some(Group(Arc::from(all)))
+        Some(Group { ends: *ends, octets: Arc::from(octets) })
     }
 
     fn get(&self, place: usize) -> &[u8] {
-        let Some((ends, octets)) = self.0.split_at_checked(ENDS) else { return &[] };
-        let (ends, _) = ends.as_chunks::<4>();
-        let end = |place: usize| ends.get(place).map_or(0, |end| u32::from_le_bytes(*end) as usize);
+        let end = |place: usize| self.ends.get(place).map_or(0, |end| *end as usize);
         let start = place.checked_sub(1).map_or(0, end);
-        octets.get(start..end(place)).unwrap_or_default()
+        self.octets.get(start..end(place)).unwrap_or_default()
     }
 }
 

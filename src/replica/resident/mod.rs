@@ -11,6 +11,7 @@ mod entries;
 mod packed;
 mod pending;
 mod rows;
+mod shared;
 
 pub(super) use build::build;
 pub(super) use packed::Packed;

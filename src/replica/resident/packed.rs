@@ -4,83 +4,41 @@
 //!
 //! ```text
 //! kind u8 | flags u8 | connection u16 | parent u32 | object id 16 | dn length u16
-//! | attributes u16 | dn as a TLV | slots | sets of its own
+//! | attributes u16 | slots | dn as a TLV | sets of its own
 //! slot u32: attribute (10 bits), operational (1), where its set is (2), place (19)
-//! a set of its own: length u8, or 255 and u16 | TLVs of the values
+//! a set of its own: length u8 | TLVs of the values; or
+//!     255 | length u16 | TLVs;
+//!     254 | start u16 | length u16: a part of what lies there already;
+//!     253 | count u16 | u32 for each value: where among those that are kept once
 //! ```
 //!
-//! Values of several attributes that are the same (names, addresses) lie there once.
+//! Values of several attributes that are the same (names, addresses) lie there once, and so do
+//! the addresses of an attribute that has some of another one's.
 
 use super::super::encoding::{HEADER, Identity, View, identity, push_header, set_of, tlv_len};
+use super::super::set::{Pieces, Set};
 use super::super::view::AttributeView;
+use super::shared::Shared;
 use crate::directory::attribute::AttributeId;
-use std::collections::HashMap;
-use std::sync::Arc;
+use memchr::memmem;
 
 /// The octets of the header: those of the stored form without its last field.
 const HEAD: usize = HEADER - 4;
 const SLOT: usize = 4;
 const PLACE_BITS: u32 = 19;
-const LAST_PLACE: usize = (1 << PLACE_BITS) - 1;
+pub(super) const LAST_PLACE: usize = (1 << PLACE_BITS) - 1;
 const LAST_ID: u16 = (1 << 10) - 1;
 /// Where a set is.
 const OWN: u32 = 0;
 const SHARED: u32 = 1;
 const WIDE: u32 = 2;
 const NAME: u32 = 3;
-
-/// So many different sets of one attribute are shared. One that has more, and hardly any
-/// twice, is not looked at any further.
-const MOST_OF_ONE: usize = 4096;
-/// Longer sets are not shared.
-const LONGEST_SHARED: usize = 512;
-
-/// Values that many entries have.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    sets: Vec<Arc<[u8]>>,
-    known: HashMap<Arc<[u8]>, u32>,
-    attributes: HashMap<AttributeId, Sharing>,
-}
-
-#[derive(Debug, Default)]
-struct Sharing {
-    different: usize,
-    seen: usize,
-}
-
-impl Shared {
-    fn find(&self, set: &[u8]) -> Option<u32> {
-        if set.len() > LONGEST_SHARED { None } else { self.known.get(set).copied() }
-    }
-
-    /// Learns the values of an entry.
-    pub(super) fn learn(&mut self, view: &View<'_>) {
-        for slot in view.slots() {
-            let set = slot.tlv.and_then(set_of).filter(|set| set.len() <= LONGEST_SHARED);
-            let Some(set) = set.filter(|_| self.sets.len() < LAST_PLACE) else { continue };
-            let sharing = self.attributes.entry(slot.id).or_default();
-            let is_full = sharing.different >= MOST_OF_ONE;
-            if is_full && sharing.seen < 2 * sharing.different {
-                continue;
-            }
-            sharing.seen += 1;
-            if is_full || self.known.contains_key(set) {
-                continue;
-            }
-            let Ok(at) = u32::try_from(self.sets.len()) else { continue };
-            sharing.different += 1;
-            let set: Arc<[u8]> = set.into();
-            self.sets.push(Arc::clone(&set));
-            self.known.insert(set, at);
-        }
-    }
-
-    /// How many octets it takes up.
-    pub(super) fn size(&self) -> usize {
-        self.sets.iter().map(|set| set.len() + 72).sum()
-    }
-}
+/// Shorter parts are not looked for: saying where they are takes as much.
+const SHORTEST_PART: usize = 8;
+/// What a set of its own begins with, unless it is its length.
+const LONG: u8 = 255;
+const PART: u8 = 254;
+const PIECES: u8 = 253;
 
 /// Packs an entry behind `out`; the flag tells whether it could be: octets that are no
 /// stored entry, or one larger than any, are left to the file.
@@ -96,63 +54,89 @@ pub(super) fn pack(octets: &[u8], shared: &Shared, out: &mut Vec<u8>) -> bool {
 fn try_pack(octets: &[u8], shared: &Shared, out: &mut Vec<u8>) -> Option<()> {
     let view = View::new(octets)?;
     out.extend(octets.get(..HEAD)?);
+    let slots = out.len();
+    out.resize(slots + SLOT * view.slots().count(), 0);
     let name = out.len();
     push_header(out, 0x04, view.dn().len());
     out.extend(view.dn().as_bytes());
-    let slots = out.len();
-    out.resize(slots + SLOT * view.slots().count(), 0);
-    let body = out.len();
-    // Where the sets so far lie.
-    let mut own: Vec<(usize, usize)> = Vec::new();
+    let mut body = Body { start: out.len(), own: Vec::new(), out };
+    let mut sets = Vec::with_capacity(view.slots().count());
     for (at, slot) in view.slots().enumerate() {
-        let (kind, place) = match slot.tlv.map(set_of) {
-            None => (WIDE, 0),
-            Some(set) => {
-                let set = set?;
-                if out.get(name..slots) == Some(set) {
-                    (NAME, 0)
-                } else if let Some(which) = shared.find(set) {
-                    (SHARED, which as usize)
-                } else {
-                    (OWN, find_or_push(set, body, &mut own, out)?)
-                }
-            }
+        sets.push((at, slot, slot.tlv.map_or(Some(&[][..]), set_of)?));
+    }
+    // Long ones first: others may be parts of them.
+    sets.sort_by_key(|(_, _, set)| std::cmp::Reverse(set.len()));
+    for (at, slot, set) in sets {
+        let (kind, place) = if slot.tlv.is_none() {
+            (WIDE, 0)
+        } else if body.out.get(name..body.start) == Some(set) {
+            (NAME, 0)
+        } else if let Some(which) = shared.find(set) {
+            (SHARED, which as usize)
+        } else if let Some(places) = shared.find_each(slot.id, set) {
+            (OWN, body.push_pieces(&places)?)
+        } else {
+            (OWN, body.find_or_push(set)?)
         };
         if slot.id.0 > LAST_ID || place > LAST_PLACE {
             return None;
         }
         let head = u32::from(slot.id.0) << 3 | u32::from(slot.operational) << 2 | kind;
         let octets = (head << PLACE_BITS | place as u32).to_le_bytes();
-        *out.get_mut(slots + SLOT * at..)?.first_chunk_mut::<SLOT>()? = octets;
+        *body.out.get_mut(slots + SLOT * at..)?.first_chunk_mut::<SLOT>()? = octets;
     }
     Some(())
 }
 
-/// Where in the body a set lies.
-fn find_or_push(
-    set: &[u8],
-    body: usize,
-    own: &mut Vec<(usize, usize)>,
-    out: &mut Vec<u8>,
-) -> Option<usize> {
-    let is_it = |place: usize, len: usize| {
-        let before = if len < 255 { 1 } else { 3 };
-        len == set.len() && out.get(body + place + before..body + place + before + len) == Some(set)
-    };
-    if let Some((place, _)) = own.iter().find(|(place, len)| is_it(*place, *len)) {
-        return Some(*place);
+/// The sets of its own of an entry that is being packed.
+struct Body<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    /// The sets so far: where they lie, and where their octets do.
+    own: Vec<(usize, std::ops::Range<usize>)>,
+}
+
+impl Body<'_> {
+    fn place(&self) -> usize {
+        self.out.len() - self.start
     }
-    let place = out.len() - body;
-    match u8::try_from(set.len()) {
-        Ok(len) if len < 255 => out.push(len),
-        _ => {
-            out.push(255);
-            out.extend(u16::try_from(set.len()).ok()?.to_le_bytes());
+
+    /// Where a set lies; `None`: it is longer than any.
+    fn find_or_push(&mut self, set: &[u8]) -> Option<usize> {
+        let body = self.out.get(self.start..)?;
+        let is_it = |octets: &std::ops::Range<usize>| body.get(octets.clone()) == Some(set);
+        if let Some((place, _)) = self.own.iter().find(|(_, octets)| is_it(octets)) {
+            return Some(*place);
         }
+        let part = if set.len() > SHORTEST_PART { memmem::find(body, set) } else { None };
+        let place = self.place();
+        let len = u16::try_from(set.len()).ok()?;
+        if let Some(start) = part.and_then(|start| u16::try_from(start).ok()) {
+            self.out.push(PART);
+            self.out.extend(start.to_le_bytes());
+            self.out.extend(len.to_le_bytes());
+            return Some(place);
+        }
+        match u8::try_from(len) {
+            Ok(len) if len < PIECES => self.out.push(len),
+            _ => {
+                self.out.push(LONG);
+                self.out.extend(len.to_le_bytes());
+            }
+        }
+        let octets = self.place()..self.place() + set.len();
+        self.out.extend(set);
+        self.own.push((place, octets));
+        Some(place)
     }
-    out.extend(set);
-    own.push((place, set.len()));
-    Some(place)
+
+    fn push_pieces(&mut self, places: &[u32]) -> Option<usize> {
+        let place = self.place();
+        self.out.push(PIECES);
+        self.out.extend(u16::try_from(places.len()).ok()?.to_le_bytes());
+        places.iter().for_each(|place| self.out.extend(place.to_le_bytes()));
+        Some(place)
+    }
 }
 
 /// A packed entry, read in place.
@@ -172,9 +156,9 @@ impl<'a> Packed<'a> {
         let (head, rest) = octets.split_at_checked(HEAD)?;
         let dn_len = usize::from(u16::from_le_bytes(*head.get(24..)?.first_chunk()?));
         let count = u16::from_le_bytes(*head.get(26..)?.first_chunk()?);
-        let (name, rest) = rest.split_at_checked(tlv_len(dn_len))?;
+        let (slots, rest) = rest.split_at_checked(usize::from(count) * SLOT)?;
+        let (name, body) = rest.split_at_checked(tlv_len(dn_len))?;
         let dn = name.get(name.len() - dn_len..)?;
-        let (slots, body) = rest.split_at_checked(usize::from(count) * SLOT)?;
         let (slots, _) = slots.as_chunks::<SLOT>();
         Some(Packed { head, name, dn, slots, body, shared })
     }
@@ -212,21 +196,31 @@ impl<'a> Packed<'a> {
         let place = slot as usize & LAST_PLACE;
         let set = match slot >> PLACE_BITS & 3 {
             OWN => self.own(place),
-            SHARED => self.shared.sets.get(place).map(|set| &**set),
-            NAME => Some(self.name),
+            SHARED => self.shared.sets().get(place).map(|set| Set::Whole(set)),
+            NAME => Some(Set::Whole(self.name)),
             _ => None,
         };
         let id = AttributeId((slot >> (PLACE_BITS + 3)) as u16);
         AttributeView { id, operational: slot >> (PLACE_BITS + 2) & 1 != 0, set }
     }
 
-    fn own(&self, place: usize) -> Option<&'a [u8]> {
-        match self.body.get(place..)?.split_first()? {
-            (255, rest) => {
-                let (len, rest) = rest.split_first_chunk()?;
-                rest.get(..usize::from(u16::from_le_bytes(*len)))
+    fn own(&self, place: usize) -> Option<Set<'a>> {
+        let (first, rest) = self.body.get(place..)?.split_first()?;
+        if *first < PIECES {
+            return rest.get(..usize::from(*first)).map(Set::Whole);
+        }
+        let (number, rest) = rest.split_first_chunk()?;
+        let number = usize::from(u16::from_le_bytes(*number));
+        match *first {
+            LONG => rest.get(..number).map(Set::Whole),
+            PART => {
+                let len = usize::from(u16::from_le_bytes(*rest.first_chunk()?));
+                self.body.get(number..number + len).map(Set::Whole)
             }
-            (len, rest) => rest.get(..usize::from(*len)),
+            _ => {
+                let (places, _) = rest.get(..4 * number)?.as_chunks();
+                Pieces::new(places, self.shared.groups()).map(Set::Pieces)
+            }
         }
     }
 }
@@ -268,7 +262,7 @@ mod tests {
                 encode(&entry, &identity, schema::standard()).entry
             }).collect();
             for octets in stored.iter().take(learned) {
-                shared.learn(&View::new(octets).unwrap());
+                shared.learn(&View::new(octets).unwrap(), LAST_PLACE);
             }
             for octets in &stored {
                 let mut out = vec![1, 2, 3];
@@ -291,6 +285,44 @@ mod tests {
             let packed = pack(&octets, &Shared::default(), &mut out);
             prop_assert_eq!(packed, View::new(&octets).is_some());
             prop_assert_eq!(out.is_empty(), !packed);
+        }
+    }
+
+    #[test]
+    fn what_other_entries_or_other_attributes_have_is_kept_once() {
+        let id = |name: &str| schema::standard().attribute(name.as_bytes()).unwrap().id;
+        let identity = Identity {
+            kind: None,
+            connection: 0,
+            parent: 0,
+            object: ObjectId::from_bytes([7; 16]),
+        };
+        let member = |n: u32| {
+            let mut entry = Entry::new(Dn::parse(&format!("cn=n{n},dc=x")).unwrap());
+            (0..=n).for_each(|m| entry.add(id("memberOf"), format!("cn=group {m},dc=x")));
+            entry
+        };
+        let stored = |entry: &Entry| encode(entry, &identity, schema::standard()).entry;
+        let mut shared = Shared::default();
+        shared.learn(&View::new(&stored(&member(2))).unwrap(), LAST_PLACE);
+        let times = |octets: &[u8], text: &str| memmem::find_iter(octets, text).count();
+        for n in 0..4 {
+            let mut entry = member(n);
+            let address = |m: u32| format!("{m}.number{n}@contoso.example");
+            entry.add(id("mail"), address(0));
+            (0..4).for_each(|m| entry.add(id("mailLocalAddress"), address(m)));
+            (1..4).for_each(|m| entry.add(id("mailAlternateAddress"), address(m)));
+            let stored = stored(&entry);
+            let mut out = Vec::new();
+            assert!(pack(&stored, &shared, &mut out));
+            let packed = EntryView::Packed(Packed::new(&out, &shared).unwrap());
+            let view = EntryView::Stored(View::new(&stored).unwrap());
+            assert!(packed.attributes().eq(view.attributes()));
+            for text in ["0.number", "1.number", "3.number"] {
+                assert_eq!(times(&out, text), 1, "{text}");
+            }
+            // The last one is a member of a group that nobody was when they were learned.
+            assert_eq!(times(&out, "cn=group"), if n < 3 { 0 } else { 4 });
         }
     }
 }

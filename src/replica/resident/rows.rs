@@ -1,7 +1,7 @@
 //! From the hash of a value to the numbers of the entries that may have it. Pure: no
 //! I/O, no clock.
 //!
-//! All rows are in the order of their hashes, in lists of some dozens. Hashes are spread
+//! All rows are in the order of their hashes, in lists of some hundreds. Hashes are spread
 //! evenly, so a hash tells which list its row is in, and nearly where. A commit copies the
 //! lists that it changes and shares the others.
 
@@ -11,8 +11,9 @@ use foldhash::quality::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
-/// How many rows a list holds when it is made, about.
-const LIST: usize = 64;
+/// How many rows a list holds when it is made, about. More make a lookup read more of a list,
+/// fewer more places where lists are.
+const LIST: usize = 256;
 /// The lists are made anew when they hold so many.
 const CROWDED: usize = 8 * LIST;
 
@@ -177,7 +178,7 @@ mod tests {
         let all: Vec<(Row, bool)> =
             (0..100_000u32).map(|n| (row(n.wrapping_mul(2_654_435_761), n), true)).collect();
         let rows = rows.after(&all);
-        assert!(rows.lists.len() > 1000, "{}", rows.lists.len());
+        assert!(rows.lists.len() > 300, "{}", rows.lists.len());
         assert!(rows.lists.iter().all(|list| list.len() <= CROWDED));
     }
 }

@@ -167,8 +167,12 @@ impl World {
         for number in snapshot.all().unwrap().iter() {
             let entry = snapshot.entry(number).unwrap().unwrap();
             let view = entry.view();
-            let attributes =
-                view.attributes().map(|found| entry.set(&found).unwrap().to_vec()).collect();
+            let octets = |found| {
+                let mut octets = Vec::new();
+                entry.set(&found).unwrap().push_to(&mut octets);
+                octets
+            };
+            let attributes = view.attributes().map(octets).collect();
             out.insert(view.dn().to_owned(), attributes);
         }
         out
