@@ -32,22 +32,36 @@ impl Frame {
 }
 
 /// Writes the `PartialAttribute` of an attribute of the schema, as [`push_attribute`] does.
+#[inline]
 pub fn push_known(out: &mut Vec<u8>, id: AttributeId, set: &Set<'_>) {
+    match set {
+        Set::Whole(tlvs) => push_whole(out, id, tlvs),
+        Set::Pieces(_) => {
+            if let Some(frame) = frames().get(usize::from(id.0)) {
+                push_attribute(out, frame.name, set);
+            }
+        }
+    }
+}
+
+fn frames() -> &'static [Frame] {
     static FRAMES: OnceLock<Vec<Frame>> = OnceLock::new();
-    let frames = FRAMES.get_or_init(|| {
+    FRAMES.get_or_init(|| {
         let all = schema::standard().attributes().iter();
         all.map(|attribute| Frame::new(attribute.name)).collect()
-    });
-    let Some(frame) = frames.get(usize::from(id.0)) else { return };
-    let inside = |tlvs: &[u8]| frame.len.saturating_sub(2) + tlvs.len();
-    let tlvs = match set {
-        Set::Whole(tlvs) if frame.len > 0 && inside(tlvs) <= 0x7f => *tlvs,
-        _ => return push_attribute(out, frame.name, set),
-    };
+    })
+}
+
+fn push_whole(out: &mut Vec<u8>, id: AttributeId, tlvs: &[u8]) {
+    let Some(frame) = frames().get(usize::from(id.0)) else { return };
+    let inside = frame.len.saturating_sub(2) + tlvs.len();
+    if frame.len == 0 || inside > 0x7f {
+        return push_attribute(out, frame.name, &Set::Whole(tlvs));
+    }
     let start = out.len();
     out.extend_from_slice(&frame.octets);
     out.truncate(start + frame.len);
-    for (at, len) in [(start + 1, inside(tlvs)), (start + frame.len - 1, tlvs.len())] {
+    for (at, len) in [(start + 1, inside), (start + frame.len - 1, tlvs.len())] {
         if let Some(octet) = out.get_mut(at) {
             *octet = len as u8;
         }

@@ -1,8 +1,8 @@
 //! The values of one attribute of an entry, as they are sent. Pure: no I/O, no clock.
 
-use super::encoding::values_in;
+use super::encoding::split_tlv;
+use super::resident::Once;
 use std::fmt;
-use std::sync::Arc;
 
 /// The TLVs of an attribute's values.
 #[derive(Clone, Copy)]
@@ -13,25 +13,29 @@ pub enum Set<'a> {
     Pieces(Pieces<'a>),
 }
 
-/// Values out of a list of them.
+/// Values out of many that are kept once: the TLV of each.
 #[derive(Clone, Copy)]
 pub struct Pieces<'a> {
-    /// Where in the list each is, little-endian.
+    /// Where each is, little-endian.
     places: &'a [[u8; 4]],
-    list: &'a [Arc<[u8]>],
+    all: &'a Once,
 }
 
 impl<'a> Pieces<'a> {
-    /// `None` where one of them is not in the list.
-    pub(super) fn new(places: &'a [[u8; 4]], list: &'a [Arc<[u8]>]) -> Option<Self> {
-        let is_there = |place: &[u8; 4]| (u32::from_le_bytes(*place) as usize) < list.len();
-        places.iter().all(is_there).then_some(Pieces { places, list })
+    /// `None` where one of them is not there.
+    pub(super) fn new(places: &'a [[u8; 4]], all: &'a Once) -> Option<Self> {
+        let is_there = |place: &[u8; 4]| (u32::from_le_bytes(*place) as usize) < all.len();
+        places.iter().all(is_there).then_some(Pieces { places, all })
     }
+}
 
-    fn iter(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
-        let list = self.list;
-        let piece = |place: &[u8; 4]| list.get(u32::from_le_bytes(*place) as usize);
-        self.places.iter().filter_map(piece).map(|tlv| &**tlv)
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (place, behind) = self.places.split_first()?;
+        self.places = behind;
+        self.all.get(u32::from_le_bytes(*place))
     }
 }
 
@@ -40,7 +44,7 @@ impl<'a> Set<'a> {
     pub fn octets(&self) -> usize {
         match self {
             Set::Whole(tlvs) => tlvs.len(),
-            Set::Pieces(pieces) => pieces.iter().map(<[u8]>::len).sum(),
+            Set::Pieces(pieces) => pieces.map(<[u8]>::len).sum(),
         }
     }
 
@@ -48,18 +52,38 @@ impl<'a> Set<'a> {
     pub fn push_to(&self, out: &mut Vec<u8>) {
         match self {
             Set::Whole(tlvs) => out.extend_from_slice(tlvs),
-            Set::Pieces(pieces) => pieces.iter().for_each(|tlv| out.extend_from_slice(tlv)),
+            Set::Pieces(pieces) => pieces.for_each(|tlv| out.extend_from_slice(tlv)),
         }
     }
 
     /// The values.
-    pub fn values(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
-        let (whole, pieces) = match self {
-            Set::Whole(tlvs) => (*tlvs, None),
-            Set::Pieces(pieces) => (&[][..], Some(*pieces)),
-        };
-        let of_pieces = pieces.into_iter().flat_map(|pieces| pieces.iter().flat_map(values_in));
-        values_in(whole).chain(of_pieces)
+    #[inline]
+    pub fn values(&self) -> Values<'a> {
+        match self {
+            Set::Whole(tlvs) => Values { tlvs, behind: None },
+            Set::Pieces(pieces) => Values { tlvs: &[], behind: Some(*pieces) },
+        }
+    }
+}
+
+/// The values of an attribute, one after the other.
+#[derive(Clone)]
+pub struct Values<'a> {
+    tlvs: &'a [u8],
+    behind: Option<Pieces<'a>>,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.tlvs.is_empty() {
+            self.tlvs = self.behind.as_mut()?.next()?;
+        }
+        let (_, value, behind) = split_tlv(self.tlvs)?;
+        self.tlvs = behind;
+        Some(value)
     }
 }
 

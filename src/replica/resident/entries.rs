@@ -60,6 +60,7 @@ impl Builder {
     /// All that came.
     pub(super) fn finish(mut self) -> Entries {
         self.close();
+        self.shared.finish();
         Entries { groups: self.groups, shared: Arc::new(self.shared) }
     }
 }

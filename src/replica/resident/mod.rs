@@ -16,6 +16,7 @@ mod shared;
 pub(super) use build::build;
 pub(super) use packed::Packed;
 pub(super) use pending::Pending;
+pub(super) use shared::Once;
 
 use super::ids::Number;
 use super::keys;

@@ -191,12 +191,13 @@ impl<'a> Packed<'a> {
         self.slots.get(at).map(|slot| self.read(slot))
     }
 
+    #[inline]
     fn read(&self, slot: &[u8; SLOT]) -> AttributeView<'a> {
         let slot = u32::from_le_bytes(*slot);
         let place = slot as usize & LAST_PLACE;
         let set = match slot >> PLACE_BITS & 3 {
             OWN => self.own(place),
-            SHARED => self.shared.sets().get(place).map(|set| Set::Whole(set)),
+            SHARED => self.shared.sets().get(place as u32).map(Set::Whole),
             NAME => Some(Set::Whole(self.name)),
             _ => None,
         };
@@ -204,14 +205,20 @@ impl<'a> Packed<'a> {
         AttributeView { id, operational: slot >> (PLACE_BITS + 2) & 1 != 0, set }
     }
 
+    #[inline]
     fn own(&self, place: usize) -> Option<Set<'a>> {
         let (first, rest) = self.body.get(place..)?.split_first()?;
-        if *first < PIECES {
-            return rest.get(..usize::from(*first)).map(Set::Whole);
+        match *first {
+            len if len < PIECES => rest.get(..usize::from(len)).map(Set::Whole),
+            kind => self.own_otherwise(kind, rest),
         }
+    }
+
+    #[inline(never)]
+    fn own_otherwise(&self, kind: u8, rest: &'a [u8]) -> Option<Set<'a>> {
         let (number, rest) = rest.split_first_chunk()?;
         let number = usize::from(u16::from_le_bytes(*number));
-        match *first {
+        match kind {
             LONG => rest.get(..number).map(Set::Whole),
             PART => {
                 let len = usize::from(u16::from_le_bytes(*rest.first_chunk()?));

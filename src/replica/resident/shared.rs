@@ -4,7 +4,9 @@ use super::super::encoding::{View, set_of, tlvs_in};
 use super::super::keys::linked;
 use crate::directory::attribute::AttributeId;
 use foldhash::HashMap;
-use std::sync::Arc;
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
 
 /// So many different sets of one attribute are shared. One that has more, and hardly any
 /// twice, is not looked at any further.
@@ -12,26 +14,62 @@ const MOST_OF_ONE: usize = 4096;
 /// Longer sets are not shared.
 const LONGEST: usize = 512;
 
-/// Octets, each sort once, in the order in which they came.
+/// Octets, each sort once, one behind the other in the order in which they came.
 #[derive(Debug, Default)]
-struct Once {
-    list: Vec<Arc<[u8]>>,
-    places: HashMap<Arc<[u8]>, u32>,
+pub(in super::super) struct Once {
+    octets: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<u32>,
+    places: HashTable<u32>,
+    hashes: RandomState,
 }
 
 impl Once {
-    fn add(&mut self, octets: &[u8]) {
-        let Ok(place) = u32::try_from(self.list.len()) else { return };
-        if !self.places.contains_key(octets) {
-            let octets: Arc<[u8]> = octets.into();
-            self.list.push(Arc::clone(&octets));
-            self.places.insert(octets, place);
+    /// How many there are.
+    pub(in super::super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The ones at a place.
+    pub(in super::super) fn get(&self, place: u32) -> Option<&[u8]> {
+        at(&self.octets, &self.ends, place)
+    }
+
+    /// Where they are.
+    fn find(&self, octets: &[u8]) -> Option<u32> {
+        let is_it = |place: &u32| self.get(*place) == Some(octets);
+        self.places.find(self.hashes.hash_one(octets), is_it).copied()
+    }
+
+    /// Takes them in, if they are not there and there is room; the flag says whether it did.
+    fn add(&mut self, octets: &[u8]) -> bool {
+        let (Ok(place), Ok(end)) =
+            (u32::try_from(self.ends.len()), u32::try_from(self.octets.len() + octets.len()))
+        else {
+            return false;
+        };
+        if self.find(octets).is_some() {
+            return false;
         }
+        self.octets.extend(octets);
+        self.ends.push(end);
+        let Once { octets, ends, places, hashes } = self;
+        let hash = |place: &u32| hashes.hash_one(at(octets, ends, *place).unwrap_or_default());
+        places.insert_unique(hash(&place), place, hash);
+        true
     }
 
     fn size(&self) -> usize {
-        self.list.iter().map(|octets| octets.len() + 72).sum()
+        let places = self.places.capacity() * (size_of::<u32>() + 1);
+        self.octets.capacity() + size_of::<u32>() * self.ends.capacity() + places
     }
+}
+
+fn at<'o>(octets: &'o [u8], ends: &[u32], place: u32) -> Option<&'o [u8]> {
+    let place = place as usize;
+    let end = *ends.get(place)? as usize;
+    let start = place.checked_sub(1).and_then(|before| ends.get(before));
+    octets.get(start.map_or(0, |start| *start as usize)..end)
 }
 
 /// Values that many entries have.
@@ -53,12 +91,12 @@ struct Sharing {
 impl Shared {
     /// Where a set is, should it be shared.
     pub(super) fn find(&self, set: &[u8]) -> Option<u32> {
-        if set.len() > LONGEST { None } else { self.sets.places.get(set).copied() }
+        if set.len() > LONGEST { None } else { self.sets.find(set) }
     }
 
     /// The sets.
-    pub(super) fn sets(&self) -> &[Arc<[u8]>] {
-        &self.sets.list
+    pub(super) fn sets(&self) -> &Once {
+        &self.sets
     }
 
     /// Where each value of this attribute is, should all of them be kept once.
@@ -66,12 +104,12 @@ impl Shared {
         if attribute != linked().member_of {
             return None;
         }
-        tlvs_in(set).map(|tlv| self.groups.places.get(tlv).copied()).collect()
+        tlvs_in(set).map(|tlv| self.groups.find(tlv)).collect()
     }
 
     /// What those places are in.
-    pub(super) fn groups(&self) -> &[Arc<[u8]>] {
-        &self.groups.list
+    pub(super) fn groups(&self) -> &Once {
+        &self.groups
     }
 
     /// Learns the values of an entry, unless so many sets are known already.
@@ -79,8 +117,10 @@ impl Shared {
         for slot in view.slots() {
             let Some(set) = slot.tlv.and_then(set_of) else { continue };
             if slot.id == linked().member_of {
-                tlvs_in(set).for_each(|tlv| self.groups.add(tlv));
-            } else if set.len() <= LONGEST && self.sets.list.len() < most {
+                for tlv in tlvs_in(set) {
+                    self.groups.add(tlv);
+                }
+            } else if set.len() <= LONGEST && self.sets.len() < most {
                 self.learn_set(slot.id, set);
             }
         }
@@ -93,9 +133,16 @@ impl Shared {
             return;
         }
         sharing.seen += 1;
-        if !is_full && !self.sets.places.contains_key(set) {
+        if !is_full && self.sets.add(set) {
             sharing.different += 1;
-            self.sets.add(set);
+        }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn finish(&mut self) {
+        for once in [&mut self.sets, &mut self.groups] {
+            once.octets.shrink_to_fit();
+            once.ends.shrink_to_fit();
         }
     }
 
