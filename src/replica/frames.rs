@@ -32,7 +32,6 @@ impl Frame {
 }
 
 /// Writes the `PartialAttribute` of an attribute of the schema, as [`push_attribute`] does.
-#[inline]
 pub fn push_known(out: &mut Vec<u8>, id: AttributeId, set: &Set<'_>) {
     match set {
         Set::Whole(tlvs) => push_whole(out, id, tlvs),
@@ -52,7 +51,8 @@ fn frames() -> &'static [Frame] {
     })
 }
 
-fn push_whole(out: &mut Vec<u8>, id: AttributeId, tlvs: &[u8]) {
+/// The same, where the values are these TLVs.
+pub fn push_whole(out: &mut Vec<u8>, id: AttributeId, tlvs: &[u8]) {
     let Some(frame) = frames().get(usize::from(id.0)) else { return };
     let inside = frame.len.saturating_sub(2) + tlvs.len();
     if frame.len == 0 || inside > 0x7f {

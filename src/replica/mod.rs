@@ -36,5 +36,5 @@ pub use ids::{Ids, Number};
 pub use keys::cut as cut_key;
 pub use open::open;
 pub use reader::{Context, Reader, Snapshot, StoredEntry};
-pub use view::{AttributeView, EntryView};
+pub use view::{AttributeView, EntryView, Visit};
 pub use writer::{Transaction, Writer};

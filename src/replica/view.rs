@@ -25,6 +25,22 @@ pub struct AttributeView<'a> {
     pub(super) set: Option<Set<'a>>,
 }
 
+/// Does something with attributes of an entry. Its methods are apart so that what is done with
+/// nearly every attribute is a few instructions in one place.
+pub trait Visit<'a> {
+    /// Why it may end before the last attribute.
+    type Error;
+
+    /// Whether an attribute is wanted; the flag: it is returned only when asked for.
+    fn wants(&self, id: AttributeId, operational: bool) -> bool;
+
+    /// An attribute whose values are these TLVs.
+    fn whole(&mut self, id: AttributeId, tlvs: &'a [u8]);
+
+    /// Any other one.
+    fn other(&mut self, found: AttributeView<'a>) -> Result<(), Self::Error>;
+}
+
 impl<'a> EntryView<'a> {
     /// The entry's name, as text.
     pub fn dn(&self) -> &'a str {
@@ -59,11 +75,19 @@ impl<'a> EntryView<'a> {
         stored.into_iter().flatten().chain(packed.into_iter().flatten())
     }
 
-    /// Tells all attributes, by number, to the first error.
-    pub fn each<E>(&self, tell: impl FnMut(AttributeView<'a>) -> Result<(), E>) -> Result<(), E> {
+    /// Shows those attributes to a visitor that it wants, by number, to the first error.
+    #[inline]
+    pub fn visit<V: Visit<'a>>(&self, visitor: &mut V) -> Result<(), V::Error> {
         match self {
-            EntryView::Stored(view) => view.slots().map(of_slot).try_for_each(tell),
-            EntryView::Packed(packed) => packed.attributes().try_for_each(tell),
+            EntryView::Stored(view) => {
+                for slot in view.slots() {
+                    if visitor.wants(slot.id, slot.operational) {
+                        visitor.other(of_slot(slot))?;
+                    }
+                }
+                Ok(())
+            }
+            EntryView::Packed(packed) => packed.visit(visitor),
         }
     }
 

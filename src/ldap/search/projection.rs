@@ -9,11 +9,11 @@ use crate::directory::predicate::Predicate;
 use crate::directory::schema::Schema;
 use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
-use crate::replica::AttributeView;
 use crate::replica::encoding::push_attribute;
-use crate::replica::frames::push_known;
+use crate::replica::frames::{push_known, push_whole};
 use crate::replica::reader::{Snapshot, StoredEntry};
 use crate::replica::set::Set;
+use crate::replica::{AttributeView, Visit};
 use std::sync::Arc;
 
 /// What is returned of an entry.
@@ -48,8 +48,8 @@ impl Projection {
         self.readable = Some(readable.clone());
     }
 
-    fn may_return(&self, slot: &AttributeView<'_>) -> bool {
-        self.readable.as_ref().is_none_or(|readable| readable.holds(slot.id))
+    fn may_return(&self, id: AttributeId) -> bool {
+        self.readable.as_ref().is_none_or(|readable| readable.holds(id))
     }
 
     /// Writes an entry as a search result. On an error nothing is written. `counts` says
@@ -90,17 +90,11 @@ impl Projection {
         let named = asked.named.as_slice();
         let are_many = named.len() > FEW;
         if asked.user || asked.operational || are_many {
-            view.each(|found| {
-                let is_named = are_many && asked.named.hold(found.id);
-                if (is_named || self.covers(&found)) && self.may_return(&found) {
-                    push_known(out, found.id, &entry.set(&found)?);
-                }
-                Ok::<(), ReadError>(())
-            })?;
+            view.visit(&mut Copier { projection: self, entry, out, are_many })?;
         }
         for attribute in if are_many { &[] } else { named } {
             if let Some(found) = view.attribute(*attribute)
-                && !self.covers(&found)
+                && !self.covers(found.operational)
             {
                 push_known(out, found.id, &entry.set(&found)?);
             }
@@ -172,12 +166,41 @@ impl Projection {
 
     fn asks_for(&self, slot: &AttributeView<'_>) -> bool {
         let named = self.asked.named.hold(slot.id) || self.asked.binary.contains(&slot.id);
-        (named || self.covers(slot)) && self.may_return(slot)
+        (named || self.covers(slot.operational)) && self.may_return(slot.id)
     }
 
     /// Whether `*` or `+` asks for an attribute already.
-    fn covers(&self, slot: &AttributeView<'_>) -> bool {
-        if slot.operational { self.asked.operational } else { self.asked.user }
+    fn covers(&self, operational: bool) -> bool {
+        if operational { self.asked.operational } else { self.asked.user }
+    }
+}
+
+/// Copies attributes of an entry into an answer.
+struct Copier<'c, 'e> {
+    projection: &'c Projection,
+    entry: &'e StoredEntry<'e>,
+    out: &'c mut Vec<u8>,
+    /// Whether those that are named are looked for here.
+    are_many: bool,
+}
+
+impl<'e> Visit<'e> for Copier<'_, 'e> {
+    type Error = ReadError;
+
+    #[inline]
+    fn wants(&self, id: AttributeId, operational: bool) -> bool {
+        let is_named = self.are_many && self.projection.asked.named.hold(id);
+        (is_named || self.projection.covers(operational)) && self.projection.may_return(id)
+    }
+
+    #[inline]
+    fn whole(&mut self, id: AttributeId, tlvs: &'e [u8]) {
+        push_whole(self.out, id, tlvs);
+    }
+
+    fn other(&mut self, found: AttributeView<'e>) -> Result<(), ReadError> {
+        push_known(self.out, found.id, &self.entry.set(&found)?);
+        Ok(())
     }
 }
 

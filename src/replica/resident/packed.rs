@@ -17,7 +17,7 @@
 
 use super::super::encoding::{HEADER, Identity, View, identity, push_header, set_of, tlv_len};
 use super::super::set::{Pieces, Set};
-use super::super::view::AttributeView;
+use super::super::view::{AttributeView, Visit};
 use super::shared::Shared;
 use crate::directory::attribute::AttributeId;
 use memchr::memmem;
@@ -185,7 +185,28 @@ impl<'a> Packed<'a> {
         this.slots.iter().map(move |slot| this.read(slot))
     }
 
+    /// Shows those attributes to a visitor that it wants, by number.
+    #[inline]
+    pub(in super::super) fn visit<V: Visit<'a>>(&self, visitor: &mut V) -> Result<(), V::Error> {
+        for slot in self.slots {
+            let slot = u32::from_le_bytes(*slot);
+            let (id, operational) = meaning(slot);
+            if !visitor.wants(id, operational) {
+                continue;
+            }
+            match self.plain(slot) {
+                Some(tlvs) => visitor.whole(id, tlvs),
+                None => {
+                    let set = self.otherwise(slot);
+                    visitor.other(AttributeView { id, operational, set })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// One attribute; `None` where the entry lacks it.
+    #[inline]
     pub fn attribute(&self, id: AttributeId) -> Option<AttributeView<'a>> {
         let at = self.slots.binary_search_by_key(&id, slot_id).ok()?;
         self.slots.get(at).map(|slot| self.read(slot))
@@ -194,46 +215,60 @@ impl<'a> Packed<'a> {
     #[inline]
     fn read(&self, slot: &[u8; SLOT]) -> AttributeView<'a> {
         let slot = u32::from_le_bytes(*slot);
-        let place = slot as usize & LAST_PLACE;
-        let set = match slot >> PLACE_BITS & 3 {
-            OWN => self.own(place),
-            SHARED => self.shared.sets().get(place as u32).map(Set::Whole),
-            NAME => Some(Set::Whole(self.name)),
-            _ => None,
+        let (id, operational) = meaning(slot);
+        let set = match self.plain(slot) {
+            Some(tlvs) => Some(Set::Whole(tlvs)),
+            None => self.otherwise(slot),
         };
-        let id = AttributeId((slot >> (PLACE_BITS + 3)) as u16);
-        AttributeView { id, operational: slot >> (PLACE_BITS + 2) & 1 != 0, set }
+        AttributeView { id, operational, set }
     }
 
+    /// The set, where it lies in one piece and at once, as nearly all do.
     #[inline]
-    fn own(&self, place: usize) -> Option<Set<'a>> {
-        let (first, rest) = self.body.get(place..)?.split_first()?;
-        match *first {
-            len if len < PIECES => rest.get(..usize::from(len)).map(Set::Whole),
-            kind => self.own_otherwise(kind, rest),
+    fn plain(&self, slot: u32) -> Option<&'a [u8]> {
+        let place = slot as usize & LAST_PLACE;
+        match slot >> PLACE_BITS & 3 {
+            OWN => {
+                let (first, rest) = self.body.get(place..)?.split_first()?;
+                if *first < PIECES { rest.get(..usize::from(*first)) } else { None }
+            }
+            SHARED => self.shared.sets().get(place as u32),
+            NAME => Some(self.name),
+            _ => None,
         }
     }
 
+    /// Any other set; `None` where it is not in memory.
     #[inline(never)]
-    fn own_otherwise(&self, kind: u8, rest: &'a [u8]) -> Option<Set<'a>> {
+    fn otherwise(&self, slot: u32) -> Option<Set<'a>> {
+        if slot >> PLACE_BITS & 3 != OWN {
+            return None;
+        }
+        let (kind, rest) = self.body.get(slot as usize & LAST_PLACE..)?.split_first()?;
         let (number, rest) = rest.split_first_chunk()?;
         let number = usize::from(u16::from_le_bytes(*number));
-        match kind {
+        match *kind {
             LONG => rest.get(..number).map(Set::Whole),
             PART => {
                 let len = usize::from(u16::from_le_bytes(*rest.first_chunk()?));
                 self.body.get(number..number + len).map(Set::Whole)
             }
-            _ => {
+            PIECES => {
                 let (places, _) = rest.get(..4 * number)?.as_chunks();
                 Pieces::new(places, self.shared.groups()).map(Set::Pieces)
             }
+            _ => None,
         }
     }
 }
 
+/// Which attribute a slot is of, and whether it is returned only when asked for.
+fn meaning(slot: u32) -> (AttributeId, bool) {
+    (AttributeId((slot >> (PLACE_BITS + 3)) as u16), slot >> (PLACE_BITS + 2) & 1 != 0)
+}
+
 fn slot_id(slot: &[u8; SLOT]) -> AttributeId {
-    AttributeId((u32::from_le_bytes(*slot) >> (PLACE_BITS + 3)) as u16)
+    meaning(u32::from_le_bytes(*slot)).0
 }
 
 #[cfg(test)]
