@@ -31,42 +31,45 @@ impl Frame {
     }
 }
 
-/// Writes the `PartialAttribute` of an attribute of the schema, as [`push_attribute`] does.
-pub fn push_known(out: &mut Vec<u8>, id: AttributeId, set: &Set<'_>) {
-    match set {
-        Set::Whole(tlvs) => push_whole(out, id, tlvs),
-        Set::Pieces(_) => {
-            if let Some(frame) = frames().get(usize::from(id.0)) {
-                push_attribute(out, frame.name, set);
-            }
-        }
-    }
-}
+/// What stands before the values of each attribute, by its number.
+pub struct Frames(Vec<Frame>);
 
-fn frames() -> &'static [Frame] {
-    static FRAMES: OnceLock<Vec<Frame>> = OnceLock::new();
+/// Those of the schema.
+pub fn frames() -> &'static Frames {
+    static FRAMES: OnceLock<Frames> = OnceLock::new();
     FRAMES.get_or_init(|| {
         let all = schema::standard().attributes().iter();
-        all.map(|attribute| Frame::new(attribute.name)).collect()
+        Frames(all.map(|attribute| Frame::new(attribute.name)).collect())
     })
 }
 
-/// The same, where the values are these TLVs.
-pub fn push_whole(out: &mut Vec<u8>, id: AttributeId, tlvs: &[u8]) {
-    let Some(frame) = frames().get(usize::from(id.0)) else { return };
-    let inside = frame.len.saturating_sub(2) + tlvs.len();
-    if frame.len == 0 || inside > 0x7f {
-        return push_attribute(out, frame.name, &Set::Whole(tlvs));
-    }
-    let start = out.len();
-    out.extend_from_slice(&frame.octets);
-    out.truncate(start + frame.len);
-    for (at, len) in [(start + 1, inside), (start + frame.len - 1, tlvs.len())] {
-        if let Some(octet) = out.get_mut(at) {
-            *octet = len as u8;
+impl Frames {
+    /// Writes the `PartialAttribute` of an attribute, as [`push_attribute`] does.
+    pub fn push(&self, out: &mut Vec<u8>, id: AttributeId, set: &Set<'_>) {
+        match (set, self.0.get(usize::from(id.0))) {
+            (Set::Whole(tlvs), _) => self.push_whole(out, id, tlvs),
+            (Set::Pieces(_), Some(frame)) => push_attribute(out, frame.name, set),
+            (Set::Pieces(_), None) => {}
         }
     }
-    out.extend_from_slice(tlvs);
+
+    /// The same, where the values are these TLVs.
+    pub fn push_whole(&self, out: &mut Vec<u8>, id: AttributeId, tlvs: &[u8]) {
+        let Some(frame) = self.0.get(usize::from(id.0)) else { return };
+        let inside = frame.len.saturating_sub(2) + tlvs.len();
+        if frame.len == 0 || inside > 0x7f {
+            return push_attribute(out, frame.name, &Set::Whole(tlvs));
+        }
+        let start = out.len();
+        out.extend_from_slice(&frame.octets);
+        out.truncate(start + frame.len);
+        for (at, len) in [(start + 1, inside), (start + frame.len - 1, tlvs.len())] {
+            if let Some(octet) = out.get_mut(at) {
+                *octet = len as u8;
+            }
+        }
+        out.extend_from_slice(tlvs);
+    }
 }
 
 #[cfg(test)]
@@ -80,7 +83,7 @@ mod tests {
                 let set = vec![7; len];
                 let set = Set::Whole(&set);
                 let (mut known, mut any) = (vec![1, 2], vec![1, 2]);
-                push_known(&mut known, attribute.id, &set);
+                frames().push(&mut known, attribute.id, &set);
                 push_attribute(&mut any, attribute.name, &set);
                 assert_eq!(known, any, "{} {len}", attribute.name);
             }

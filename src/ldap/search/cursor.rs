@@ -237,8 +237,7 @@ impl Cursor {
             if count > 0 && slice.spent(parts) {
                 return stop(Pause::Slice);
             }
-            let is_new = count == 0 && self.started == slice.start;
-            if count.is_multiple_of(CANDIDATES_PER_CLOCK) && !is_new && self.is_late() {
+            if count.is_multiple_of(CANDIDATES_PER_CLOCK) && self.is_late() {
                 return stop(late());
             }
             // An index that names an entry which is not there is damage, not absence.

@@ -10,7 +10,7 @@ use crate::directory::schema::Schema;
 use crate::ldap::profile::Attributes;
 use crate::ldap::wire::response::{EntryWriter, attribute};
 use crate::replica::encoding::push_attribute;
-use crate::replica::frames::{push_known, push_whole};
+use crate::replica::frames::{Frames, frames};
 use crate::replica::reader::{Snapshot, StoredEntry};
 use crate::replica::set::Set;
 use crate::replica::{AttributeView, Visit};
@@ -90,13 +90,13 @@ impl Projection {
         let named = asked.named.as_slice();
         let are_many = named.len() > FEW;
         if asked.user || asked.operational || are_many {
-            view.visit(&mut Copier { projection: self, entry, out, are_many })?;
+            view.visit(&mut Copier { projection: self, entry, out, are_many, frames: frames() })?;
         }
         for attribute in if are_many { &[] } else { named } {
             if let Some(found) = view.attribute(*attribute)
                 && !self.covers(found.operational)
             {
-                push_known(out, found.id, &entry.set(&found)?);
+                frames().push(out, found.id, &entry.set(&found)?);
             }
         }
         for id in &asked.binary {
@@ -182,6 +182,7 @@ struct Copier<'c, 'e> {
     out: &'c mut Vec<u8>,
     /// Whether those that are named are looked for here.
     are_many: bool,
+    frames: &'static Frames,
 }
 
 impl<'e> Visit<'e> for Copier<'_, 'e> {
@@ -195,11 +196,11 @@ impl<'e> Visit<'e> for Copier<'_, 'e> {
 
     #[inline]
     fn whole(&mut self, id: AttributeId, tlvs: &'e [u8]) {
-        push_whole(self.out, id, tlvs);
+        self.frames.push_whole(self.out, id, tlvs);
     }
 
     fn other(&mut self, found: AttributeView<'e>) -> Result<(), ReadError> {
-        push_known(self.out, found.id, &self.entry.set(&found)?);
+        self.frames.push(self.out, found.id, &self.entry.set(&found)?);
         Ok(())
     }
 }

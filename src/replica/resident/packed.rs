@@ -15,7 +15,9 @@
 //! Values of several attributes that are the same (names, addresses) lie there once, and so do
 //! the addresses of an attribute that has some of another one's.
 
-use super::super::encoding::{HEADER, Identity, View, identity, push_header, set_of, tlv_len};
+use super::super::encoding::{
+    HEADER, Identity, Slot, View, identity, push_header, set_of, tlv_len,
+};
 use super::super::set::{Pieces, Set};
 use super::super::view::{AttributeView, Visit};
 use super::shared::Shared;
@@ -33,8 +35,8 @@ const OWN: u32 = 0;
 const SHARED: u32 = 1;
 const WIDE: u32 = 2;
 const NAME: u32 = 3;
-/// Shorter parts are not looked for: saying where they are takes as much.
-const SHORTEST_PART: usize = 8;
+/// Shorter sets are kept, whatever others hold: saying where they are takes as much.
+const SHORTEST_PART: usize = 6;
 /// What a set of its own begins with, unless it is its length.
 const LONG: u8 = 255;
 const PART: u8 = 254;
@@ -59,84 +61,128 @@ fn try_pack(octets: &[u8], shared: &Shared, out: &mut Vec<u8>) -> Option<()> {
     let name = out.len();
     push_header(out, 0x04, view.dn().len());
     out.extend(view.dn().as_bytes());
-    let mut body = Body { start: out.len(), own: Vec::new(), out };
+    let body = out.len();
     let mut sets = Vec::with_capacity(view.slots().count());
-    for (at, slot) in view.slots().enumerate() {
-        sets.push((at, slot, slot.tlv.map_or(Some(&[][..]), set_of)?));
-    }
-    // Long ones first: others may be parts of them.
-    sets.sort_by_key(|(_, _, set)| std::cmp::Reverse(set.len()));
-    for (at, slot, set) in sets {
-        let (kind, place) = if slot.tlv.is_none() {
-            (WIDE, 0)
-        } else if body.out.get(name..body.start) == Some(set) {
-            (NAME, 0)
-        } else if let Some(which) = shared.find(set) {
-            (SHARED, which as usize)
+    for slot in view.slots() {
+        let set = slot.tlv.map_or(Some(&[][..]), set_of)?;
+        let kept = if slot.tlv.is_none() {
+            Kept::InFile
+        } else if out.get(name..body) == Some(set) {
+            Kept::AsName
+        } else if let Some(place) = shared.find(set) {
+            Kept::Shared(place)
         } else if let Some(places) = shared.find_each(slot.id, set) {
-            (OWN, body.push_pieces(&places)?)
+            Kept::Pieces(places)
         } else {
-            (OWN, body.find_or_push(set)?)
+            Kept::Whole
+        };
+        sets.push((slot, set, kept));
+    }
+    find_parts(&mut sets);
+    let places = push_sets(&sets, body, out)?;
+    for (at, ((slot, _, kept), place)) in sets.iter().zip(places).enumerate() {
+        let kind = match kept {
+            Kept::InFile => WIDE,
+            Kept::AsName => NAME,
+            Kept::Shared(_) => SHARED,
+            Kept::Pieces(_) | Kept::Whole | Kept::Part(..) => OWN,
         };
         if slot.id.0 > LAST_ID || place > LAST_PLACE {
             return None;
         }
         let head = u32::from(slot.id.0) << 3 | u32::from(slot.operational) << 2 | kind;
         let octets = (head << PLACE_BITS | place as u32).to_le_bytes();
-        *body.out.get_mut(slots + SLOT * at..)?.first_chunk_mut::<SLOT>()? = octets;
+        *out.get_mut(slots + SLOT * at..)?.first_chunk_mut::<SLOT>()? = octets;
     }
     Some(())
 }
 
-/// The sets of its own of an entry that is being packed.
-struct Body<'o> {
-    out: &'o mut Vec<u8>,
-    start: usize,
-    /// The sets so far: where they lie, and where their octets do.
-    own: Vec<(usize, std::ops::Range<usize>)>,
+/// How the set of an entry that is being packed is kept.
+enum Kept {
+    InFile,
+    AsName,
+    Shared(u32),
+    Pieces(Vec<u32>),
+    /// As it is.
+    Whole,
+    /// In another set of the entry, from an octet on.
+    Part(usize, usize),
 }
 
-impl Body<'_> {
-    fn place(&self) -> usize {
-        self.out.len() - self.start
-    }
+type Sets<'v> = [(Slot<'v>, &'v [u8], Kept)];
 
-    /// Where a set lies; `None`: it is longer than any.
-    fn find_or_push(&mut self, set: &[u8]) -> Option<usize> {
-        let body = self.out.get(self.start..)?;
-        let is_it = |octets: &std::ops::Range<usize>| body.get(octets.clone()) == Some(set);
-        if let Some((place, _)) = self.own.iter().find(|(_, octets)| is_it(octets)) {
-            return Some(*place);
-        }
-        let part = if set.len() > SHORTEST_PART { memmem::find(body, set) } else { None };
-        let place = self.place();
-        let len = u16::try_from(set.len()).ok()?;
-        if let Some(start) = part.and_then(|start| u16::try_from(start).ok()) {
-            self.out.push(PART);
-            self.out.extend(start.to_le_bytes());
-            self.out.extend(len.to_le_bytes());
-            return Some(place);
-        }
-        match u8::try_from(len) {
-            Ok(len) if len < PIECES => self.out.push(len),
-            _ => {
-                self.out.push(LONG);
-                self.out.extend(len.to_le_bytes());
+/// Finds the sets that are parts of longer ones, or the same as others.
+fn find_parts(sets: &mut Sets<'_>) {
+    let whole = |(_, (_, _, kept)): &(usize, &(Slot<'_>, &[u8], Kept))| matches!(kept, Kept::Whole);
+    let mut order: Vec<usize> = sets.iter().enumerate().filter(whole).map(|(at, _)| at).collect();
+    let len = |at: &usize| sets.get(*at).map_or(0, |(_, set, _)| set.len());
+    order.sort_by_key(|at| std::cmp::Reverse(len(at)));
+    // The longer ones, one behind the other; where each begins and ends, and which it is.
+    let mut octets = Vec::new();
+    let mut starts: Vec<(usize, usize, usize)> = Vec::new();
+    for at in order {
+        let Some((_, set, kept)) = sets.get_mut(at) else { continue };
+        let found = if set.len() >= SHORTEST_PART { memmem::find(&octets, set) } else { None };
+        let holder = found.and_then(|found| {
+            let behind = starts.partition_point(|(start, ..)| *start <= found);
+            let (start, end, holder) = *starts.get(behind.checked_sub(1)?)?;
+            // Not across two of them.
+            (found + set.len() <= end).then_some((holder, found - start))
+        });
+        match holder {
+            Some((holder, from)) => *kept = Kept::Part(holder, from),
+            None => {
+                starts.push((octets.len(), octets.len() + set.len(), at));
+                octets.extend_from_slice(set);
             }
         }
-        let octets = self.place()..self.place() + set.len();
-        self.out.extend(set);
-        self.own.push((place, octets));
-        Some(place)
     }
+}
 
-    fn push_pieces(&mut self, places: &[u32]) -> Option<usize> {
-        let place = self.place();
-        self.out.push(PIECES);
-        self.out.extend(u16::try_from(places.len()).ok()?.to_le_bytes());
-        places.iter().for_each(|place| self.out.extend(place.to_le_bytes()));
-        Some(place)
+/// Writes the sets of an entry's own in the order in which they are read. Gives where each is;
+/// `None`: one is longer than any.
+fn push_sets(sets: &Sets<'_>, body: usize, out: &mut Vec<u8>) -> Option<Vec<usize>> {
+    let mut places = vec![0; sets.len()];
+    for ((_, set, kept), place) in sets.iter().zip(&mut places) {
+        *place = match kept {
+            Kept::Shared(place) => *place as usize,
+            Kept::InFile | Kept::AsName | Kept::Part(..) => 0,
+            Kept::Pieces(_) | Kept::Whole => out.len() - body,
+        };
+        match kept {
+            Kept::Whole => match u8::try_from(set.len()) {
+                Ok(len) if len < PIECES => out.push(len),
+                _ => {
+                    out.push(LONG);
+                    out.extend(u16::try_from(set.len()).ok()?.to_le_bytes());
+                }
+            },
+            Kept::Pieces(pieces) => {
+                out.push(PIECES);
+                out.extend(u16::try_from(pieces.len()).ok()?.to_le_bytes());
+                pieces.iter().for_each(|piece| out.extend(piece.to_le_bytes()));
+            }
+            _ => {}
+        }
+        if matches!(kept, Kept::Whole) {
+            out.extend_from_slice(set);
+        }
     }
+    for at in 0..sets.len() {
+        let (_, set, Kept::Part(holder, from)) = sets.get(at)? else { continue };
+        let (_, whole, _) = sets.get(*holder)?;
+        let place = *places.get(*holder)?;
+        if whole.len() == set.len() {
+            *places.get_mut(at)? = place;
+            continue;
+        }
+        *places.get_mut(at)? = out.len() - body;
+        let header = if whole.len() < usize::from(PIECES) { 1 } else { 3 };
+        out.push(PART);
+        out.extend(u16::try_from(place + header + from).ok()?.to_le_bytes());
+        out.extend(u16::try_from(set.len()).ok()?.to_le_bytes());
+    }
+    Some(places)
 }
 
 /// A packed entry, read in place.
