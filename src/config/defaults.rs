@@ -15,7 +15,7 @@ impl Default for ReplicaSettings {
     fn default() -> Self {
         ReplicaSettings {
             path: "/var/lib/entraldap/replica.redb".into(),
-            cache: 64 << 20,
+            cache: 16 << 20,
             in_memory: true,
             // About five weeks of one pass in five minutes.
             history: 10_000,

@@ -68,16 +68,23 @@ fn set_mode(path: &Path, mode: u32) {
 fn set_mode(_: &Path, _: u32) {}
 
 #[test]
+fn pages_get_more_memory_where_entries_have_none() {
+    let cache = |text: &str| read(&format!("[replica]\n{text}")).unwrap().replica.cache;
+    assert_eq!((cache(""), cache("in_memory = false")), (16 << 20, 64 << 20));
+    assert_eq!(cache("in_memory = false\ncache = \"2MiB\""), 2 << 20);
+}
+
+#[test]
 fn what_the_file_says_is_what_the_settings_hold() {
     let settings = read(
-        "[replica]\npath = \"x.redb\"\ncache = \"16MiB\"\nhistory = 0x10\n\
+        "[replica]\npath = \"x.redb\"\ncache = \"24MiB\"\nhistory = 0x10\n\
          [log]\nformat = \"json\"\nlevel = \"warn,entraldap::ldap=debug\"\n\
          [admin]\nlisten = \"127.0.0.1:9389\"\ntoken = { env = \"SECRET\" }\n\
          [ldap]\nanonymous_search = true\nlimits = { size = 1_000, time = \"0s\" }",
     )
     .unwrap();
     assert_eq!(settings.replica.path, Path::new("x.redb"));
-    assert_eq!((settings.replica.cache, settings.replica.history), (16 << 20, 16));
+    assert_eq!((settings.replica.cache, settings.replica.history), (24 << 20, 16));
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.admin.listen, AdminListen::Tcp("127.0.0.1:9389".parse().unwrap()));
     assert_eq!(settings.admin.token.as_ref().unwrap().reveal(), "geheim");

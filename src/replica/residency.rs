@@ -72,7 +72,7 @@ impl Residency {
 }
 
 impl Writer {
-    /// From now on keeps the entries in memory, too, for searches: some 1.5 KiB for each.
+    /// From now on keeps the entries in memory, too, for searches: some 1.2 KiB for each.
     pub fn keep_in_memory(&self) {
         let mut slot = self.lock();
         slot.residency = Residency::Outdated;
