@@ -106,8 +106,8 @@ impl Syntax {
         }
     }
 
-    /// Whether `key` is that of `value`. Makes no key where the value is plain ASCII, as nearly
-    /// all are.
+    /// Whether `key` is that of `value`. Makes no key of names and texts in plain ASCII, which
+    /// nearly all values are.
     pub fn equals(self, value: &[u8], key: &[u8]) -> bool {
         let is_its_own_key = match self {
             Syntax::DirectoryString => text::is_plain(value),

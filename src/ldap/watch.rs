@@ -1,5 +1,5 @@
 //! How long a connection may be silent. One timer, moved only when it goes off: reading
-//! and writing just note the time, and ask for it where it is not known anyway.
+//! and writing just note the time.
 
 use super::end::End;
 use crate::config::settings::LimitSettings;
@@ -19,10 +19,7 @@ pub(crate) struct Watch {
     opened: Instant,
     /// When work last began.
     now: Instant,
-    /// Since then.
-    has_waited: bool,
     last_received: Instant,
-    has_received: bool,
     last_sent: Instant,
     idle: Duration,
     first_request: Duration,
@@ -38,9 +35,7 @@ impl Watch {
         Watch {
             opened: now,
             now,
-            has_waited: false,
             last_received: now,
-            has_received: false,
             last_sent: now,
             idle: limits.idle,
             first_request: limits.first_request,
@@ -50,24 +45,20 @@ impl Watch {
         }
     }
 
-    /// Work begins, with what has been received.
+    /// Notes the time.
     pub(crate) fn touched(&mut self, now: Instant) {
         self.now = now;
-        self.has_waited = false;
-        if std::mem::take(&mut self.has_received) {
-            self.last_received = now;
-        }
     }
 
-    /// Something was received: [`Watch::touched`] will tell when.
+    /// Something was received.
     pub(crate) fn received(&mut self) {
-        self.has_received = true;
+        self.last_received = Instant::now();
         self.quiet = false;
     }
 
     /// Something was sent.
     pub(crate) fn sent(&mut self) {
-        self.last_sent = if self.has_waited { Instant::now() } else { self.now };
+        self.last_sent = Instant::now();
     }
 
     /// Whether nothing has happened for a while, as of the timer's last turn.
@@ -84,7 +75,6 @@ impl Watch {
         busy: bool,
         requests: u64,
     ) -> Poll<End> {
-        self.has_waited = true;
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             let (since, limit, end) = if sending {

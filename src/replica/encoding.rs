@@ -8,8 +8,7 @@
 //! slot: attribute u16 | flags u16 | offset u32 | length u32
 //! ```
 //!
-//! Numbers are little-endian. The TLVs of user attributes lie together, so `*` is
-//! one copy. An attribute whose TLV is longer than [`WIDE`] lies in a table of its
+//! Numbers are little-endian. The TLVs of user attributes lie together. An attribute whose TLV is longer than [`WIDE`] lies in a table of its
 //! own (the slot says so, and how long it is): reading the address of a list does
 //! not read its ten thousand members.
 
@@ -182,7 +181,7 @@ pub fn split_tlv(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 /// The values inside a `PartialAttribute` TLV.
 pub fn values_of(tlv: &[u8]) -> impl Iterator<Item = &[u8]> {
-    values_in(set_of(tlv).unwrap_or_default())
+    Set::Whole(set_of(tlv).unwrap_or_default()).values()
 }
 
 /// The TLVs of the values inside a `PartialAttribute` TLV.
@@ -203,16 +202,6 @@ pub fn tlvs_in(set: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The values of which these are the TLVs.
-pub fn values_in(set: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    let mut rest = set;
-    std::iter::from_fn(move || {
-        let (_, value, behind) = split_tlv(rest)?;
-        rest = behind;
-        Some(value)
-    })
-}
-
 /// A stored entry, read in place.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
@@ -220,7 +209,6 @@ pub struct View<'a> {
     dn: &'a str,
     slots: &'a [[u8; SLOT]],
     body: &'a [u8],
-    user: usize,
 }
 
 /// Where one attribute of a stored entry lies.
@@ -239,7 +227,7 @@ pub struct Slot<'a> {
 impl<'a> View<'a> {
     /// The view of no entry: no name, no attribute.
     pub(super) fn empty() -> Self {
-        View { bytes: &[], dn: "", slots: &[], body: &[], user: 0 }
+        View { bytes: &[], dn: "", slots: &[], body: &[] }
     }
 
     /// Reads the fixed part; `None` where the octets are no stored entry.
@@ -247,11 +235,10 @@ impl<'a> View<'a> {
         let (header, rest) = bytes.split_at_checked(HEADER)?;
         let dn_len = u16::from_le_bytes(*header.get(24..)?.first_chunk()?);
         let count = u16::from_le_bytes(*header.get(26..)?.first_chunk()?);
-        let user = u32::from_le_bytes(*header.get(28..)?.first_chunk()?);
         let (dn, rest) = rest.split_at_checked(usize::from(dn_len))?;
         let (slots, body) = rest.split_at_checked(usize::from(count) * SLOT)?;
         let (slots, _) = slots.as_chunks::<SLOT>();
-        Some(View { bytes, dn: std::str::from_utf8(dn).ok()?, slots, body, user: user as usize })
+        Some(View { bytes, dn: std::str::from_utf8(dn).ok()?, slots, body })
     }
 
     /// The entry's name, as text.
@@ -274,11 +261,6 @@ impl<'a> View<'a> {
     pub fn slot(&self, id: AttributeId) -> Option<Slot<'a>> {
         let at = self.slots.binary_search_by_key(&id, slot_id).ok()?;
         self.slots.get(at).map(|slot| read_slot(slot, self.body))
-    }
-
-    /// The TLVs of all user attributes that are not wide, ready to copy.
-    pub fn user_tlvs(&self) -> &'a [u8] {
-        self.body.get(..self.user).unwrap_or_default()
     }
 
     /// Whether any attribute lies in the table of wide attributes.

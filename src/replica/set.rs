@@ -87,9 +87,15 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
+/// By octets.
 impl PartialEq for Set<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.values().eq(other.values())
+        let octets = |set: &Self| {
+            let mut octets = Vec::with_capacity(set.octets());
+            set.push_to(&mut octets);
+            octets
+        };
+        octets(self) == octets(other)
     }
 }
 
@@ -97,6 +103,6 @@ impl Eq for Set<'_> {}
 
 impl fmt::Debug for Set<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.values().map(String::from_utf8_lossy)).finish()
+        f.debug_list().entries(self.values().map(<[u8]>::escape_ascii)).finish()
     }
 }

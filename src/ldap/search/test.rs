@@ -27,10 +27,14 @@ const SET: AttributeId = AttributeId(u16::MAX);
 impl Test {
     /// Prepares the test.
     pub(crate) fn new(predicate: Predicate, snapshot: &Snapshot) -> Result<Self, NoRegion> {
+        let parts = parts(&predicate);
+        if memberships(&predicate) == 0 {
+            return Ok(Test { predicate, sets: Vec::new(), parts });
+        }
         let budget = plan::Budget::new(snapshot)?;
-        let mut resolver = Resolver { snapshot, budget, sets: Vec::new(), parts: 0 };
+        let mut resolver = Resolver { snapshot, budget, sets: Vec::new() };
         let predicate = resolver.resolve(predicate)?;
-        Ok(Test { predicate, sets: resolver.sets, parts: resolver.parts })
+        Ok(Test { predicate, sets: resolver.sets, parts })
     }
 
     /// How many parts the filter has: what testing an entry costs.
@@ -55,7 +59,6 @@ struct Resolver<'s> {
     snapshot: &'s Snapshot,
     budget: plan::Budget,
     sets: Vec<Ids>,
-    parts: u32,
 }
 
 impl Resolver<'_> {
@@ -64,7 +67,6 @@ impl Resolver<'_> {
     }
 
     fn resolve(&mut self, predicate: Predicate) -> Result<Predicate, NoRegion> {
-        self.parts += 1;
         Ok(match predicate {
             Predicate::And(list) => Predicate::And(self.all(list)?),
             Predicate::Or(list) => Predicate::Or(self.all(list)?),
@@ -83,6 +85,14 @@ impl Resolver<'_> {
             }
             leaf => leaf,
         })
+    }
+}
+
+fn parts(predicate: &Predicate) -> u32 {
+    1 + match predicate {
+        Predicate::And(list) | Predicate::Or(list) => list.iter().map(parts).sum(),
+        Predicate::Not(inner) => parts(inner),
+        _ => 0,
     }
 }
 

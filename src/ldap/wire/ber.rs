@@ -148,7 +148,23 @@ impl<'a> Tlvs<'a> {
     }
 
     /// The next element.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Tlv<'a>, Malformed> {
+        // Nearly every element is as short as this.
+        if let [tag, len @ ..0x80, rest @ ..] = self.rest
+            && tag & 0x1f != 0x1f
+            && let Some((value, rest)) = rest.split_at_checked(usize::from(*len))
+        {
+            let tlv = Tlv { tag: *tag, value, at: self.at + 2 };
+            self.at += 2 + value.len();
+            self.rest = rest;
+            return Ok(tlv);
+        }
+        self.next_of_any_length()
+    }
+
+    #[inline(never)]
+    fn next_of_any_length(&mut self) -> Result<Tlv<'a>, Malformed> {
         let Some(tag) = self.peek() else { return Err(self.malformed("missing element")) };
         if tag & 0x1f == 0x1f {
             return Err(self.malformed("tag of more than one octet"));
@@ -169,6 +185,7 @@ impl<'a> Tlvs<'a> {
     }
 
     /// The next element, which must have this tag.
+    #[inline]
     pub(crate) fn expect(&mut self, tag: u8, what: &'static str) -> Result<Tlv<'a>, Malformed> {
         if self.peek() == Some(tag) { self.next() } else { Err(self.malformed(what)) }
     }

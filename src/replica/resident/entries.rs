@@ -1,11 +1,12 @@
 //! Packed entries by their numbers. Pure: no I/O, no clock.
 //!
 //! Entries with neighbouring numbers lie together. A commit copies the groups that it
-//! changes and shares the others.
+//! changes and the list of all groups, and shares their entries.
 
 use super::super::encoding::View;
 use super::super::ids::Number;
-use super::packed::{LAST_PLACE, Packed, pack};
+use super::packed::{LAST_PLACE, Packed};
+use super::packing::pack;
 use super::shared::Shared;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 mod build;
 mod entries;
 mod packed;
+mod packing;
 mod pending;
 mod rows;
 mod shared;

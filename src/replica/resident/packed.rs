@@ -15,175 +15,27 @@
 //! Values of several attributes that are the same (names, addresses) lie there once, and so do
 //! the addresses of an attribute that has some of another one's.
 
-use super::super::encoding::{
-    HEADER, Identity, Slot, View, identity, push_header, set_of, tlv_len,
-};
+use super::super::encoding::{HEADER, Identity, identity, tlv_len};
 use super::super::set::{Pieces, Set};
 use super::super::view::{AttributeView, Visit};
 use super::shared::Shared;
 use crate::directory::attribute::AttributeId;
-use memchr::memmem;
 
 /// The octets of the header: those of the stored form without its last field.
-const HEAD: usize = HEADER - 4;
-const SLOT: usize = 4;
-const PLACE_BITS: u32 = 19;
+pub(super) const HEAD: usize = HEADER - 4;
+pub(super) const SLOT: usize = 4;
+pub(super) const PLACE_BITS: u32 = 19;
 pub(super) const LAST_PLACE: usize = (1 << PLACE_BITS) - 1;
-const LAST_ID: u16 = (1 << 10) - 1;
+pub(super) const LAST_ID: u16 = (1 << 10) - 1;
 /// Where a set is.
-const OWN: u32 = 0;
-const SHARED: u32 = 1;
-const WIDE: u32 = 2;
-const NAME: u32 = 3;
-/// Shorter sets are kept, whatever others hold: saying where they are takes as much.
-const SHORTEST_PART: usize = 6;
+pub(super) const OWN: u32 = 0;
+pub(super) const SHARED: u32 = 1;
+pub(super) const WIDE: u32 = 2;
+pub(super) const NAME: u32 = 3;
 /// What a set of its own begins with, unless it is its length.
-const LONG: u8 = 255;
-const PART: u8 = 254;
-const PIECES: u8 = 253;
-
-/// Packs an entry behind `out`; the flag tells whether it could be: octets that are no
-/// stored entry, or one larger than any, are left to the file.
-pub(super) fn pack(octets: &[u8], shared: &Shared, out: &mut Vec<u8>) -> bool {
-    let start = out.len();
-    let packed = try_pack(octets, shared, out);
-    if packed.is_none() {
-        out.truncate(start);
-    }
-    packed.is_some()
-}
-
-fn try_pack(octets: &[u8], shared: &Shared, out: &mut Vec<u8>) -> Option<()> {
-    let view = View::new(octets)?;
-    out.extend(octets.get(..HEAD)?);
-    let slots = out.len();
-    out.resize(slots + SLOT * view.slots().count(), 0);
-    let name = out.len();
-    push_header(out, 0x04, view.dn().len());
-    out.extend(view.dn().as_bytes());
-    let body = out.len();
-    let mut sets = Vec::with_capacity(view.slots().count());
-    for slot in view.slots() {
-        let set = slot.tlv.map_or(Some(&[][..]), set_of)?;
-        let kept = if slot.tlv.is_none() {
-            Kept::InFile
-        } else if out.get(name..body) == Some(set) {
-            Kept::AsName
-        } else if let Some(place) = shared.find(set) {
-            Kept::Shared(place)
-        } else if let Some(places) = shared.find_each(slot.id, set) {
-            Kept::Pieces(places)
-        } else {
-            Kept::Whole
-        };
-        sets.push((slot, set, kept));
-    }
-    find_parts(&mut sets);
-    let places = push_sets(&sets, body, out)?;
-    for (at, ((slot, _, kept), place)) in sets.iter().zip(places).enumerate() {
-        let kind = match kept {
-            Kept::InFile => WIDE,
-            Kept::AsName => NAME,
-            Kept::Shared(_) => SHARED,
-            Kept::Pieces(_) | Kept::Whole | Kept::Part(..) => OWN,
-        };
-        if slot.id.0 > LAST_ID || place > LAST_PLACE {
-            return None;
-        }
-        let head = u32::from(slot.id.0) << 3 | u32::from(slot.operational) << 2 | kind;
-        let octets = (head << PLACE_BITS | place as u32).to_le_bytes();
-        *out.get_mut(slots + SLOT * at..)?.first_chunk_mut::<SLOT>()? = octets;
-    }
-    Some(())
-}
-
-/// How the set of an entry that is being packed is kept.
-enum Kept {
-    InFile,
-    AsName,
-    Shared(u32),
-    Pieces(Vec<u32>),
-    /// As it is.
-    Whole,
-    /// In another set of the entry, from an octet on.
-    Part(usize, usize),
-}
-
-type Sets<'v> = [(Slot<'v>, &'v [u8], Kept)];
-
-/// Finds the sets that are parts of longer ones, or the same as others.
-fn find_parts(sets: &mut Sets<'_>) {
-    let whole = |(_, (_, _, kept)): &(usize, &(Slot<'_>, &[u8], Kept))| matches!(kept, Kept::Whole);
-    let mut order: Vec<usize> = sets.iter().enumerate().filter(whole).map(|(at, _)| at).collect();
-    let len = |at: &usize| sets.get(*at).map_or(0, |(_, set, _)| set.len());
-    order.sort_by_key(|at| std::cmp::Reverse(len(at)));
-    // The longer ones, one behind the other; where each begins and ends, and which it is.
-    let mut octets = Vec::new();
-    let mut starts: Vec<(usize, usize, usize)> = Vec::new();
-    for at in order {
-        let Some((_, set, kept)) = sets.get_mut(at) else { continue };
-        let found = if set.len() >= SHORTEST_PART { memmem::find(&octets, set) } else { None };
-        let holder = found.and_then(|found| {
-            let behind = starts.partition_point(|(start, ..)| *start <= found);
-            let (start, end, holder) = *starts.get(behind.checked_sub(1)?)?;
-            // Not across two of them.
-            (found + set.len() <= end).then_some((holder, found - start))
-        });
-        match holder {
-            Some((holder, from)) => *kept = Kept::Part(holder, from),
-            None => {
-                starts.push((octets.len(), octets.len() + set.len(), at));
-                octets.extend_from_slice(set);
-            }
-        }
-    }
-}
-
-/// Writes the sets of an entry's own in the order in which they are read. Gives where each is;
-/// `None`: one is longer than any.
-fn push_sets(sets: &Sets<'_>, body: usize, out: &mut Vec<u8>) -> Option<Vec<usize>> {
-    let mut places = vec![0; sets.len()];
-    for ((_, set, kept), place) in sets.iter().zip(&mut places) {
-        *place = match kept {
-            Kept::Shared(place) => *place as usize,
-            Kept::InFile | Kept::AsName | Kept::Part(..) => 0,
-            Kept::Pieces(_) | Kept::Whole => out.len() - body,
-        };
-        match kept {
-            Kept::Whole => match u8::try_from(set.len()) {
-                Ok(len) if len < PIECES => out.push(len),
-                _ => {
-                    out.push(LONG);
-                    out.extend(u16::try_from(set.len()).ok()?.to_le_bytes());
-                }
-            },
-            Kept::Pieces(pieces) => {
-                out.push(PIECES);
-                out.extend(u16::try_from(pieces.len()).ok()?.to_le_bytes());
-                pieces.iter().for_each(|piece| out.extend(piece.to_le_bytes()));
-            }
-            _ => {}
-        }
-        if matches!(kept, Kept::Whole) {
-            out.extend_from_slice(set);
-        }
-    }
-    for at in 0..sets.len() {
-        let (_, set, Kept::Part(holder, from)) = sets.get(at)? else { continue };
-        let (_, whole, _) = sets.get(*holder)?;
-        let place = *places.get(*holder)?;
-        if whole.len() == set.len() {
-            *places.get_mut(at)? = place;
-            continue;
-        }
-        *places.get_mut(at)? = out.len() - body;
-        let header = if whole.len() < usize::from(PIECES) { 1 } else { 3 };
-        out.push(PART);
-        out.extend(u16::try_from(place + header + from).ok()?.to_le_bytes());
-        out.extend(u16::try_from(set.len()).ok()?.to_le_bytes());
-    }
-    Some(places)
-}
+pub(super) const LONG: u8 = 255;
+pub(super) const PART: u8 = 254;
+pub(super) const PIECES: u8 = 253;
 
 /// A packed entry, read in place.
 #[derive(Debug, Clone, Copy)]
@@ -319,6 +171,7 @@ fn slot_id(slot: &[u8; SLOT]) -> AttributeId {
 
 #[cfg(test)]
 mod tests {
+    use super::super::packing::pack;
     use super::*;
     use crate::directory::dn::Dn;
     use crate::directory::entry::Entry;
@@ -326,7 +179,8 @@ mod tests {
     use crate::directory::kind::Kind;
     use crate::directory::schema;
     use crate::replica::EntryView;
-    use crate::replica::encoding::encode;
+    use crate::replica::encoding::{View, encode};
+    use memchr::memmem;
     use proptest::prelude::*;
 
     proptest! {
@@ -364,6 +218,36 @@ mod tests {
                     prop_assert_eq!(Some(attribute), packed.attribute(attribute.id));
                 }
                 prop_assert_eq!(packed.attribute(AttributeId(LAST_ID)), None);
+            }
+        }
+
+        #[test]
+        fn sets_that_hold_the_same_values_are_read_as_they_are_stored(
+            entries in prop::collection::vec(prop::collection::vec(prop::collection::vec(0usize..12, 0..6), 6), 1..5),
+            learned in 0usize..5,
+        ) {
+            // Lengths about those at which a set's length is written otherwise.
+            let lengths = [1, 3, 4, 5, 20, 119, 120, 123, 248, 249, 250, 251];
+            let names = ["mail", "mailLocalAddress", "mailAlternateAddress", "memberOf", "description", "cn"];
+            let identity = Identity { kind: None, connection: 0, parent: 0, object: ObjectId::from_bytes([7; 16]) };
+            let stored: Vec<Vec<u8>> = entries.iter().enumerate().map(|(n, sets)| {
+                let mut entry = Entry::new(Dn::parse(&format!("cn=n{n},dc=x")).unwrap());
+                for (name, values) in names.iter().zip(sets) {
+                    let id = schema::standard().attribute(name.as_bytes()).unwrap().id;
+                    values.iter().for_each(|which| entry.add(id, vec![b'a' + *which as u8; lengths[*which]]));
+                }
+                encode(&entry, &identity, schema::standard()).entry
+            }).collect();
+            let mut shared = Shared::default();
+            stored.iter().take(learned).for_each(|s| shared.learn(&View::new(s).unwrap(), LAST_PLACE));
+            for octets in &stored {
+                for shared in [&shared, &Shared::default()] {
+                    let mut out = Vec::new();
+                    prop_assert!(pack(octets, shared, &mut out));
+                    let packed = EntryView::Packed(Packed::new(&out, shared).unwrap());
+                    let stored = EntryView::Stored(View::new(octets).unwrap());
+                    prop_assert_eq!(packed.attributes().collect::<Vec<_>>(), stored.attributes().collect::<Vec<_>>());
+                }
             }
         }
 

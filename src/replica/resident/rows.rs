@@ -20,8 +20,8 @@ const CROWDED: usize = 8 * LIST;
 /// A number behind the hash of a value.
 type Row = u64;
 
-/// The hash of a value's key: of this process alone, so nobody can choose values that
-/// fall together.
+/// The hash of a value's key, of this process alone. Should somebody bring about values that
+/// fall together all the same, these few are looked up in the file.
 pub(super) fn hash(attribute: AttributeId, key: &[u8]) -> u32 {
     static STATE: OnceLock<RandomState> = OnceLock::new();
     (STATE.get_or_init(RandomState::default).hash_one((attribute.0, key)) >> 32) as u32

@@ -104,6 +104,11 @@ impl Shared {
         if attribute != linked().member_of {
             return None;
         }
+        // Octets that are no whole TLVs, which only damage leaves, are kept as they are.
+        let is_whole = tlvs_in(set).map(<[u8]>::len).sum::<usize>() == set.len();
+        if !is_whole {
+            return None;
+        }
         tlvs_in(set).map(|tlv| self.groups.find(tlv)).collect()
     }
 
@@ -138,8 +143,9 @@ impl Shared {
         }
     }
 
-    /// Nothing more will come.
+    /// Nothing more will come: what entries have that change later is kept with each.
     pub(super) fn finish(&mut self) {
+        self.attributes = HashMap::default();
         for once in [&mut self.sets, &mut self.groups] {
             once.octets.shrink_to_fit();
             once.ends.shrink_to_fit();
