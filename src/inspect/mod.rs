@@ -5,5 +5,6 @@
 pub mod explain;
 pub mod export;
 pub mod history;
+mod notes;
 pub mod plan;
 mod understood;

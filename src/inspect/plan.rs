@@ -2,6 +2,7 @@
 //! part, how many candidates are left to test, how many entries match, and at what cost.
 
 use super::export::SelectionError;
+use super::notes::notes;
 use super::understood;
 use crate::directory::attribute::AttributeId;
 use crate::directory::dn::{Dn, DnKey};
@@ -123,7 +124,7 @@ pub fn plan(snapshot: &Snapshot, question: &Question) -> Result<Planned, Error> 
         filter: question.filter.to_string(),
         base: question.base.as_ref().map(Dn::to_string).unwrap_or_default(),
         undefined: undefined.map(|(part, reason)| Undefined { part, reason }).collect(),
-        notes: notes(snapshot, question)?,
+        notes: notes(snapshot, &question.filter, question.base.as_ref(), &bound)?,
         plan: part(&step, &texts, entries),
         entries,
         candidates: ids.len() as u64,
@@ -204,28 +205,6 @@ fn chains<'p>(snapshot: &Snapshot, bound: &'p Predicate) -> Result<Chains<'p>, E
     Ok(found)
 }
 
-fn notes(snapshot: &Snapshot, question: &Question) -> Result<Vec<String>, Error> {
-    let mut notes = Vec::new();
-    for context in snapshot.contexts().iter().filter(|context| context.entry.is_none()) {
-        notes.push(format!(
-            "the first sync of {} is not complete: searches there are answered unavailable",
-            context.base
-        ));
-    }
-    if let Some(base) = &question.base
-        && !base.is_root()
-        && snapshot.number(&base.key())?.is_none()
-    {
-        notes.push(format!("there is no entry {base}: searches below it find no such object"));
-    }
-    for attribute in understood::attributes(&question.filter) {
-        if !attribute.is_constructed() && snapshot.present(attribute.id)?.is_empty() {
-            notes.push(format!("no entry has {}", attribute.name));
-        }
-    }
-    Ok(notes)
-}
-
 fn part(step: &Step<'_>, texts: &HashMap<*const Predicate, String>, entries: u64) -> Part {
     let mut step = step;
     // What is sought of a negation is the opposite of its part.
@@ -303,6 +282,7 @@ mod tests {
     use crate::directory::entry::Entry;
     use crate::directory::ids::ObjectId;
     use crate::replica::encoding::{Identity, encode};
+    use crate::replica::plan::MANY_ROWS;
     use crate::replica::{Number, Writer};
 
     /// Forty people, of whom five are called Ada; every other one is disabled.
@@ -429,6 +409,15 @@ mod tests {
             ["there is no entry OU=OU1,dc=x: searches below it find no such object"]
         );
         assert!(found.cost.rows > 0 && found.cost.rows < found.cost.most_rows);
+    }
+
+    #[test]
+    fn that_a_search_has_to_wait_for_others_is_told() {
+        // Each part may look at the values of all forty.
+        let costly = format!("(|{})", "(displayName=*d*)".repeat(MANY_ROWS as usize / 40));
+        let notes = planned(&costly, None).notes;
+        assert!(notes.iter().any(|note| note.starts_with("more than 50000 rows")), "{notes:?}");
+        assert_eq!(planned("(displayName=*d*)", None).notes, [""; 0]);
     }
 
     #[test]

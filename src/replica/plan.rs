@@ -22,6 +22,10 @@ pub(crate) struct Found {
     pub(crate) exact: bool,
 }
 
+/// What may look at more rows than so many, a few milliseconds, is not done on a thread that
+/// serves others meanwhile.
+pub(crate) const MANY_ROWS: u64 = 50_000;
+
 /// With so few candidates left it is cheaper to test them than to look further.
 const FEW: usize = 32;
 

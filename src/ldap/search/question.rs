@@ -10,12 +10,9 @@ use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::ldap::wire::response::SortResult;
 use crate::replica::ids::{Ids, Number};
-use crate::replica::plan::{self, Budget, Found};
+use crate::replica::plan::{self, Budget, Found, MANY_ROWS};
 use crate::replica::reader::Snapshot;
 use ldap3_proto::LdapResultCode;
-
-/// What may look at more rows than so many, a few milliseconds, is not done in passing.
-pub(crate) const MANY_ROWS: u64 = 50_000;
 
 /// To prepare a test, each membership that it asks for is followed; more than so many are
 /// not followed in passing.

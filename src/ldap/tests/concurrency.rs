@@ -5,9 +5,9 @@ use super::world::{BASE, Client, World, replica, settings, tls_settings};
 use crate::directory::filter::Filter;
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
-use crate::ldap::search::question::MANY_ROWS;
 use crate::ldap::wire::samples::{bind, control, message, search, tlv};
 use crate::replica::Writer;
+use crate::replica::plan::MANY_ROWS;
 use crate::replica::plan::{self, Budget};
 
 fn dump(id: u8) -> Vec<u8> {
