@@ -36,8 +36,8 @@ pub(super) fn notes(
     plan::matching(bound, snapshot, &patient)?;
     if patient.is_given_up() {
         notes.push(format!(
-            "more than {MANY_ROWS} rows may have to be looked at: such searches wait for each other, \
-             half as many at once as there are cores"
+            "without a size limit more than {MANY_ROWS} rows may have to be looked at: such searches \
+             wait for each other, half as many at once as there are cores"
         ));
     }
     Ok(notes)

@@ -416,7 +416,7 @@ mod tests {
         // Each part may look at the values of all forty.
         let costly = format!("(|{})", "(displayName=*d*)".repeat(MANY_ROWS as usize / 40));
         let notes = planned(&costly, None).notes;
-        assert!(notes.iter().any(|note| note.starts_with("more than 50000 rows")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("more than 50000 rows")), "{notes:?}");
         assert_eq!(planned("(displayName=*d*)", None).notes, [""; 0]);
     }
 

@@ -8,9 +8,9 @@
 //! slot: attribute u16 | flags u16 | offset u32 | length u32
 //! ```
 //!
-//! Numbers are little-endian. The TLVs of user attributes lie together. An attribute whose TLV is longer than [`WIDE`] lies in a table of its
-//! own (the slot says so, and how long it is): reading the address of a list does
-//! not read its ten thousand members.
+//! Numbers are little-endian. The TLVs of user attributes lie together. An attribute
+//! whose TLV is longer than [`WIDE`] lies in a table of its own (the slot says so, and
+//! how long it is): reading the address of a list does not read its ten thousand members.
 
 use super::ids::Number;
 use super::set::Set;

@@ -5,7 +5,7 @@
 
 use super::super::encoding::View;
 use super::super::ids::Number;
-use super::packed::{LAST_PLACE, Packed};
+use super::packed::Packed;
 use super::packing::pack;
 use super::shared::Shared;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl Builder {
             self.close();
         }
         if let Some(view) = View::new(stored) {
-            self.shared.learn(&view, LAST_PLACE);
+            self.shared.learn(&view);
         }
         pack(stored, &self.shared, &mut self.octets);
         let behind = self.ends.iter_mut().skip(number % GROUP);

@@ -204,7 +204,7 @@ mod tests {
                 encode(&entry, &identity, schema::standard()).entry
             }).collect();
             for octets in stored.iter().take(learned) {
-                shared.learn(&View::new(octets).unwrap(), LAST_PLACE);
+                shared.learn(&View::new(octets).unwrap());
             }
             for octets in &stored {
                 let mut out = vec![1, 2, 3];
@@ -239,7 +239,7 @@ mod tests {
                 encode(&entry, &identity, schema::standard()).entry
             }).collect();
             let mut shared = Shared::default();
-            stored.iter().take(learned).for_each(|s| shared.learn(&View::new(s).unwrap(), LAST_PLACE));
+            stored.iter().take(learned).for_each(|s| shared.learn(&View::new(s).unwrap()));
             for octets in &stored {
                 for shared in [&shared, &Shared::default()] {
                     let mut out = Vec::new();
@@ -276,7 +276,7 @@ mod tests {
         };
         let stored = |entry: &Entry| encode(entry, &identity, schema::standard()).entry;
         let mut shared = Shared::default();
-        shared.learn(&View::new(&stored(&member(2))).unwrap(), LAST_PLACE);
+        shared.learn(&View::new(&stored(&member(2))).unwrap());
         let times = |octets: &[u8], text: &str| memmem::find_iter(octets, text).count();
         for n in 0..4 {
             let mut entry = member(n);

@@ -2,6 +2,7 @@
 
 use super::super::encoding::{View, set_of, tlvs_in};
 use super::super::keys::linked;
+use super::packed::LAST_PLACE;
 use crate::directory::attribute::AttributeId;
 use foldhash::HashMap;
 use foldhash::quality::RandomState;
@@ -117,15 +118,15 @@ impl Shared {
         &self.groups
     }
 
-    /// Learns the values of an entry, unless so many sets are known already.
-    pub(super) fn learn(&mut self, view: &View<'_>, most: usize) {
+    /// Learns the values of an entry.
+    pub(super) fn learn(&mut self, view: &View<'_>) {
         for slot in view.slots() {
             let Some(set) = slot.tlv.and_then(set_of) else { continue };
             if slot.id == linked().member_of {
                 for tlv in tlvs_in(set) {
                     self.groups.add(tlv);
                 }
-            } else if set.len() <= LONGEST && self.sets.len() < most {
+            } else if set.len() <= LONGEST && self.sets.len() < LAST_PLACE {
                 self.learn_set(slot.id, set);
             }
         }
