@@ -1,5 +1,9 @@
 //! Each way to prove oneself to Entra, against a token service that checks for real.
 
+mod certificates;
+mod lives;
+mod machines;
+
 use crate::world::{World, options};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -85,79 +89,6 @@ pub fn federation() -> Federation {
 }
 
 #[tokio::test]
-async fn a_certificate_proves_the_application_in_every_format() {
-    for (file, key, password) in [
-        ("app.pem", Some("app.key"), None),
-        ("both.pem", None, None),
-        ("app.pem", Some("app-encrypted.key"), Some("hush")),
-        ("app.pfx", None, Some("hush")),
-        ("app-legacy.pfx", None, Some("hush")),
-    ] {
-        let options = Options { certificates: vec![der("app.pem")], ..options() };
-        let world = world(options, certificate(file, key, password)).await;
-        world.pass().await;
-        world.assert_equal();
-    }
-}
-
-#[tokio::test]
-async fn both_spellings_of_a_thumbprint_get_a_token() {
-    for thumbprint in [Thumbprint::Url, Thumbprint::Standard] {
-        let knobs = Knobs { thumbprint, ..Knobs::default() };
-        let options = Options { certificates: vec![der("app.pem")], knobs, ..options() };
-        let world = world(options, certificate("both.pem", None, None)).await;
-        world.pass().await;
-        let first = world.simulator.tally().token;
-        assert_eq!(first, if thumbprint == Thumbprint::Url { 1 } else { 2 });
-        // The next token is asked for in the spelling that was taken.
-        world.simulator.faults().revoke_access_tokens();
-        world.pass().await;
-        assert_eq!(world.simulator.tally().token, first + 1);
-    }
-}
-
-#[tokio::test]
-async fn a_certificate_that_is_not_registered_is_refused_with_a_remedy() {
-    let options = Options { certificates: vec![der("other.pem")], ..options() };
-    let world = world(options, certificate("both.pem", None, None)).await;
-    let error = refusal(&world).await;
-    assert_eq!(error.code.as_deref(), Some("AADSTS700027"));
-    assert!(error.to_string().contains("Certificates & secrets > Certificates"), "{error}");
-    // Registered while the program runs: the next pass goes well.
-    world.simulator.change_certificates(vec![der("other.pem"), der("app.pem")]);
-    world.pass().await;
-    world.assert_equal();
-}
-
-#[tokio::test]
-async fn a_renewed_certificate_file_is_used_without_a_restart() {
-    let options = Options { certificates: vec![der("app.pem")], ..options() };
-    let mut world = World::with(Tenant::generate(5, 30), options).await;
-    let file = world.folder.path().join("app.pem");
-    std::fs::copy(sample("both.pem"), &file).unwrap();
-    let source = CertificateSource { file: file.clone(), key: None, password: None };
-    world.connection.credential = Credential::Certificate(source);
-    world.open();
-    world.pass().await;
-    world.simulator.change_certificates(vec![der("other.pem")]);
-    let text = |name: &str| std::fs::read_to_string(sample(name)).unwrap();
-    std::fs::write(&file, text("other.pem") + &text("other.key")).unwrap();
-    world.simulator.faults().revoke_access_tokens();
-    world.pass().await;
-    world.assert_equal();
-}
-
-#[tokio::test]
-async fn an_assertion_of_a_clock_that_is_an_hour_off_is_refused_and_the_clock_is_named() {
-    let options = Options { certificates: vec![der("app.pem")], ..options() };
-    let world = world(options, certificate("both.pem", None, None)).await;
-    world.simulator.advance(Duration::from_secs(3600));
-    let error = refusal(&world).await;
-    assert_eq!(error.code.as_deref(), Some("AADSTS700024"));
-    assert!(error.to_string().contains("clock"), "{error}");
-}
-
-#[tokio::test]
 async fn two_secrets_overlap_while_one_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["one", "two"].map(|name| folder.path().join(name));
@@ -217,107 +148,6 @@ async fn a_users_password_is_checked_with_the_secret_that_is_good() {
     }
 }
 
-#[tokio::test]
-async fn a_federated_token_is_read_anew_for_each_token() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("token");
-    let write = |subject: &str, audience: &str, life: i64| {
-        std::fs::write(&file, federated_token(subject, audience, life)).unwrap();
-    };
-    let Federation { subject, audience, .. } = federation();
-    write(&subject, &audience, 3600);
-    let options = Options { federations: vec![federation()], ..options() };
-    let world = world(options, Credential::Federated(file.clone())).await;
-    world.pass().await;
-    world.assert_equal();
-    world.simulator.advance(Duration::from_secs(7200));
-    let error = refusal(&world).await;
-    assert_eq!(error.code.as_deref(), Some("AADSTS700024"), "{error}");
-    write(&subject, &audience, 3 * 3600);
-    world.pass().await;
-    for (subject, audience, code) in [
-        ("other", audience.as_str(), "AADSTS700213"),
-        (subject.as_str(), "api://other", "AADSTS700212"),
-    ] {
-        write(subject, audience, 24 * 3600);
-        world.simulator.advance(Duration::from_secs(7200));
-        let error = refusal(&world).await;
-        assert_eq!(error.code.as_deref(), Some(code));
-        assert!(error.to_string().contains("Federated credentials"), "{error}");
-    }
-    std::fs::write(&file, "\n").unwrap();
-    let error = refusal(&world).await;
-    assert!(error.kind == ErrorKind::Secret && error.to_string().contains("is empty"), "{error}");
-}
-
-fn machine(simulator: &Simulator, machine: &Machine, identity: Option<Identity>) -> Credential {
-    let url = |path: &str| format!("{}{path}", simulator.base_url()).parse().unwrap();
-    let imds = "/metadata/identity/oauth2/token";
-    let host = match machine {
-        Machine::Imds => IdentityHost::Imds(url(imds)),
-        Machine::AppService(header) => {
-            IdentityHost::AppService(url("/msi/token"), Secret::new(header))
-        }
-        Machine::Arc(keys) => IdentityHost::Arc(url(imds), keys.clone()),
-    };
-    Credential::Managed(ManagedIdentity { host, identity })
-}
-
-#[tokio::test]
-async fn a_machine_gets_tokens_for_its_identities() {
-    let keys = tempfile::tempdir().unwrap();
-    let named = MachineIdentity {
-        client: "22222222-0000-4000-8000-000000000001".to_owned(),
-        object: "22222222-0000-4000-8000-000000000002".to_owned(),
-        resource: "/subscriptions/s/resourceGroups/g/providers/p/userAssignedIdentities/i"
-            .to_owned(),
-    };
-    for host in [
-        Machine::Imds,
-        Machine::AppService("hush-header".to_owned()),
-        Machine::Arc(keys.path().to_owned()),
-    ] {
-        let options = Options {
-            machine: Some(host.clone()),
-            machine_identities: vec![named.clone()],
-            ..options()
-        };
-        let mut world = World::with(Tenant::generate(5, 20), options).await;
-        world.connection.graph.attempts = 1;
-        for identity in [
-            None,
-            Some(Identity::Client(named.client.clone())),
-            Some(Identity::Object(named.object.clone())),
-            Some(Identity::Resource(named.resource.clone())),
-        ] {
-            world.connection.credential = machine(&world.simulator, &host, identity);
-            world.open();
-            world.pass().await;
-            world.assert_equal();
-        }
-        let unknown = Some(Identity::Client("other".to_owned()));
-        world.connection.credential = machine(&world.simulator, &host, unknown);
-        world.open();
-        let error = refusal(&world).await;
-        assert_eq!((error.kind, error.access), (ErrorKind::Credential, Access::Machine));
-        assert!(error.to_string().contains("managed_identity"), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn a_machine_without_the_right_header_gets_nothing() {
-    let host = Machine::AppService("right".to_owned());
-    let options = Options { machine: Some(host), ..options() };
-    let mut world = World::with(Tenant::generate(5, 20), options).await;
-    world.connection.graph.attempts = 1;
-    let other = Machine::AppService("hush-wrong".to_owned());
-    world.connection.credential = machine(&world.simulator, &other, None);
-    world.open();
-    let error = refusal(&world).await;
-    assert_eq!(error.status, Some(401));
-    assert!(!error.to_string().contains("hush-wrong"), "{error}");
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_person_signs_in_by_code_and_the_refresh_token_is_rotated() {
     let options = Options { public_client: true, ..options() };
@@ -369,81 +199,6 @@ async fn a_person_signs_in_by_code_and_the_refresh_token_is_rotated() {
     assert!(world.simulator.enter_code(&code.user_code, true));
     graph.finish_sign_in(&code).await.unwrap();
     world.pass().await;
-}
-
-#[tokio::test]
-async fn tokens_that_live_for_seconds_carry_a_long_first_load() {
-    let knobs = Knobs { page_objects: 4, ..Knobs::default() };
-    let options = Options { token_lifetime: Duration::from_secs(2), knobs, ..options() };
-    let world = World::with(Tenant::generate(7, 200), options).await;
-    let simulator = &world.simulator;
-    // One that dies twice at the same request ends a pass, and the next one goes on.
-    let load = world.settle(50);
-    // Every few requests the token in use dies, in the middle of a round.
-    let time = async {
-        for request in (5..).step_by(5) {
-            simulator.requested(request).await;
-            simulator.advance(Duration::from_secs(3));
-        }
-    };
-    tokio::select! {
-        _ = load => {}
-        () = time => unreachable!("time does not end"),
-    }
-    world.assert_equal();
-    let tally = world.simulator.tally();
-    assert!(tally.token > 5 && tally.refused > 5, "{tally:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn consent_that_is_withdrawn_and_granted_again_costs_nothing() {
-    let world = World::hasty(Tenant::generate(5, 30), Knobs::default()).await;
-    world.pass().await;
-    let served = world.served();
-    let user = world.simulator.with_tenant(|tenant| {
-        let user = tenant.live(Kind::User).next().unwrap().to_owned();
-        tenant.set(Kind::User, &user, "displayName", "Renamed".into()).unwrap();
-        user
-    });
-    world.simulator.grant(&[]);
-    for _ in 0..3 {
-        world.simulator.faults().revoke_access_tokens();
-        let (record, _) = world.try_pass(false).await.unwrap_err();
-        assert!(record.error.contains("User.Read.All"), "{}", record.error);
-        assert_eq!(world.served(), served);
-    }
-    let all = options().roles;
-    world.simulator.grant(&all.iter().map(String::as_str).collect::<Vec<_>>());
-    world.pass().await;
-    assert!(world.values(&user, "displayName").contains("Renamed"));
-    world.assert_equal();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_permission_granted_while_a_token_lives_is_noticed_before_its_end() {
-    let knobs = Knobs { roles_in_token: true, ..Knobs::default() };
-    let world = World::hasty(Tenant::generate(5, 30), knobs).await;
-    world.simulator.grant(&[]);
-    let (record, _) = world.try_pass(false).await.unwrap_err();
-    assert!(record.error.contains("User.Read.All"), "{}", record.error);
-    let all = options().roles;
-    world.simulator.grant(&all.iter().map(String::as_str).collect::<Vec<_>>());
-    // The token was given a moment ago; many passes in a row do not ask for many.
-    for _ in 0..5 {
-        world.try_pass(false).await.unwrap_err();
-    }
-    assert_eq!(world.simulator.tally().token, 1);
-    tokio::time::advance(Duration::from_secs(601)).await;
-    world.try_pass(false).await.unwrap_err();
-    world.pass().await;
-    world.assert_equal();
-    assert_eq!(world.simulator.tally().token, 2);
-    // Withdrawn: Graph goes by the token, too, until it ends.
-    world.simulator.grant(&[]);
-    world.pass().await;
-    tokio::time::advance(Duration::from_secs(3600)).await;
-    world.try_pass(false).await.unwrap_err();
-    world.assert_equal();
 }
 
 /// A certificate authority of a company's own, and a certificate for this machine.
