@@ -43,6 +43,9 @@ pub enum StartError {
     /// The system gives no random octets.
     #[error("no random octets from the system: {0}")]
     Random(#[from] getrandom::Error),
+    /// The system starts no more threads.
+    #[error("no thread for searches that take long to plan: {0}")]
+    Planners(std::io::Error),
 }
 
 /// The LDAP server behind all listeners.
@@ -93,7 +96,7 @@ impl Server {
             permits: Arc::new(Semaphore::new(
                 settings.limits.connections.min(Semaphore::MAX_PERMITS),
             )),
-            planners: Planners::new(),
+            planners: Planners::new().map_err(StartError::Planners)?,
             addresses: Addresses::new(settings.limits.connections_per_address),
             complaints: Complaints::default(),
             connection: AtomicU64::new(0),
