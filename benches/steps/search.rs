@@ -41,7 +41,7 @@ const FILTERS: [(&str, &str, usize, bool); 6] = [
     ),
 ];
 
-fn bind(filter: &Filter) -> Predicate {
+fn bind(filter: &Filter<'_>) -> Predicate {
     Predicate::bind(filter, schema::standard(), &|_| true)
 }
 

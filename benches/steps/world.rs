@@ -159,8 +159,8 @@ pub(crate) fn request(filter: &str, attributes: &[&str]) -> Vec<u8> {
     tlv(0x30, &[tlv(0x02, &[2]), search].concat())
 }
 
-fn filter_octets(filter: &Filter) -> Vec<u8> {
-    let list = |list: &[Filter]| list.iter().flat_map(filter_octets).collect::<Vec<u8>>();
+fn filter_octets(filter: &Filter<'_>) -> Vec<u8> {
+    let list = |list: &[Filter<'_>]| list.iter().flat_map(filter_octets).collect::<Vec<u8>>();
     match filter {
         Filter::And(inner) => tlv(0xa0, &list(inner)),
         Filter::Or(inner) => tlv(0xa1, &list(inner)),

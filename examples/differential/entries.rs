@@ -153,7 +153,7 @@ impl Questions<'_> {
         for (at, size) in sizes.iter().cycle().take(count.max(sizes.len())).enumerate() {
             self.report.ask("paged searches");
             let filter = match at < sizes.len() {
-                true => Filter::Present(b"objectClass".to_vec()),
+                true => Filter::Present(b"objectClass".into()),
                 false => self.make.tree(2),
             };
             let text = filter.to_string();

@@ -5,7 +5,7 @@ use crate::dump::Dump;
 use crate::intended;
 use crate::values;
 use entraldap::directory::attribute::{AttributeType, Syntax};
-use entraldap::directory::filter::{Extensible, Filter, Substrings};
+use entraldap::directory::filter::{Extensible, Filter, Octets, Substrings};
 use entraldap::directory::predicate::{RULE_BIT_AND, RULE_BIT_OR, RULE_IN_CHAIN};
 use entraldap::directory::schema;
 use entraldap::simulator::Rng;
@@ -20,7 +20,7 @@ pub(crate) struct Generator<'d> {
 
 impl Generator<'_> {
     /// A filter with one assertion.
-    pub(crate) fn leaf(&mut self) -> Filter {
+    pub(crate) fn leaf(&mut self) -> Filter<'static> {
         if self.rng.one_in(40) {
             let names = ["bogus", "1.2.3.4.5", "x-nothing", "mail;x-odd", "bogus;lang-en"];
             let name = self.rng.pick(&names).copied().unwrap_or_default();
@@ -32,7 +32,7 @@ impl Generator<'_> {
     }
 
     /// A filter of filters; its assertions are none of those that differ as intended.
-    pub(crate) fn tree(&mut self, depth: usize) -> Filter {
+    pub(crate) fn tree(&mut self, depth: usize) -> Filter<'static> {
         if depth == 0 || self.rng.one_in(4) {
             for _ in 0..50 {
                 let leaf = self.leaf();
@@ -49,7 +49,7 @@ impl Generator<'_> {
         }
     }
 
-    fn list(&mut self, depth: usize) -> Vec<Filter> {
+    fn list(&mut self, depth: usize) -> Vec<Filter<'static>> {
         let count = if self.rng.one_in(12) { 0 } else { 1 + self.rng.below(4) };
         (0..count).map(|_| self.tree(depth - 1)).collect()
     }
@@ -94,11 +94,12 @@ impl Generator<'_> {
     }
 
     /// A filter that asserts something of an attribute, of an unknown one at times.
-    fn about(&mut self, name: Vec<u8>, known: Option<&'static AttributeType>) -> Filter {
+    fn about(&mut self, name: Vec<u8>, known: Option<&'static AttributeType>) -> Filter<'static> {
         let value = match known {
             Some(attribute) => values::assertion(self.dump, attribute, &mut self.rng),
             None => self.dump.of_syntax(Syntax::DirectoryString, &mut self.rng),
         };
+        let (name, value) = (Octets::from(name), Octets::from(value));
         match self.rng.below(20) {
             0 => Filter::Present(name),
             1..=7 => Filter::Equality(name, value),
@@ -114,7 +115,7 @@ impl Generator<'_> {
     }
 
     /// Pieces of a value, in its order for the most part.
-    fn pieces(&mut self, value: &[u8]) -> Option<Substrings> {
+    fn pieces(&mut self, value: &[u8]) -> Option<Substrings<'static>> {
         let text: Vec<char> = String::from_utf8_lossy(value).chars().take(60).collect();
         let shape = 1 + self.rng.below(7);
         let mut from = 0;
@@ -144,18 +145,18 @@ impl Generator<'_> {
         let all = || initial.iter().chain(&any).chain(&last);
         // Neither RFC 4515 nor any client writes an empty piece.
         all().all(|piece| !piece.is_empty()).then(|| Substrings {
-            initial: initial.clone(),
-            any: any.clone(),
-            last: last.clone(),
+            initial: initial.clone().map(Octets::from),
+            any: any.iter().cloned().map(Octets::from).collect(),
+            last: last.clone().map(Octets::from),
         })
     }
 
     fn extensible(
         &mut self,
-        name: Vec<u8>,
+        name: Octets<'static>,
         known: Option<&'static AttributeType>,
-        value: Vec<u8>,
-    ) -> Filter {
+        value: Octets<'static>,
+    ) -> Filter<'static> {
         let own = known.map_or(("caseIgnoreMatch", "2.5.13.2"), |a| equality_rule(a.syntax));
         let is_integer = known.is_some_and(|attribute| attribute.syntax == Syntax::Integer);
         let rule = match self.rng.below(12) {
@@ -170,7 +171,7 @@ impl Generator<'_> {
             10 => Some(RULE_IN_CHAIN),
             _ => self.rng.pick(&["1.2.3.4", "bogusMatch", RULE_BIT_AND]).copied(),
         };
-        let rule = rule.map(|rule| rule.as_bytes().to_vec());
+        let rule = rule.map(|rule| Octets::from(rule.as_bytes()));
         let anonymous = rule.is_some() && self.rng.one_in(20);
         Filter::Extensible(Extensible {
             rule,

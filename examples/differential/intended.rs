@@ -423,12 +423,12 @@ pub(crate) fn has_odd_letter(value: &[u8]) -> bool {
 }
 
 /// The first intended difference that an assertion may show; `None` for filters of filters.
-pub(crate) fn leaf(filter: &Filter) -> Option<&'static Intended> {
+pub(crate) fn leaf(filter: &Filter<'_>) -> Option<&'static Intended> {
     leaves(filter).next()
 }
 
 /// All intended differences that an assertion may show.
-pub(crate) fn leaves(filter: &Filter) -> impl Iterator<Item = &'static Intended> {
+pub(crate) fn leaves(filter: &Filter<'_>) -> impl Iterator<Item = &'static Intended> {
     let leaf = Leaf::of(filter);
     LEAVES.iter().filter(move |known| leaf.as_ref().is_some_and(|leaf| (known.covers)(leaf)))
 }

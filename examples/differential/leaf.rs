@@ -14,12 +14,12 @@ pub(crate) struct Leaf<'f> {
     /// The options in it.
     pub(crate) options: String,
     /// The assertion itself.
-    pub(crate) filter: &'f Filter,
+    pub(crate) filter: &'f Filter<'f>,
 }
 
 impl<'f> Leaf<'f> {
     /// Of a filter that is no filter of filters.
-    pub(crate) fn of(filter: &'f Filter) -> Option<Self> {
+    pub(crate) fn of(filter: &'f Filter<'f>) -> Option<Self> {
         let description = match filter {
             Filter::And(_) | Filter::Or(_) | Filter::Not(_) => return None,
             Filter::Equality(name, _)
@@ -27,7 +27,7 @@ impl<'f> Leaf<'f> {
             | Filter::GreaterOrEqual(name, _)
             | Filter::LessOrEqual(name, _)
             | Filter::Present(name)
-            | Filter::Approx(name, _) => name.as_slice(),
+            | Filter::Approx(name, _) => &**name,
             Filter::Extensible(found) => found.attribute.as_deref().unwrap_or_default(),
         };
         let attribute = match schema::standard().described(description) {
@@ -78,7 +78,7 @@ impl<'f> Leaf<'f> {
             Filter::Extensible(found) => vec![&found.value],
             Filter::Substrings(_, pieces) => {
                 let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
-                all.map(Vec::as_slice).collect()
+                all.map(AsRef::as_ref).collect()
             }
             _ => Vec::new(),
         };
@@ -89,7 +89,7 @@ impl<'f> Leaf<'f> {
         self.values().any(|value| value.contains(&octet))
     }
 
-    pub(crate) fn extensible(&self) -> Option<&'f Extensible> {
+    pub(crate) fn extensible(&self) -> Option<&'f Extensible<'f>> {
         match self.filter {
             Filter::Extensible(found) => Some(found),
             _ => None,

@@ -109,7 +109,7 @@ impl<'d> Questions<'d> {
     }
 
     /// The answers of both to an assertion, plain and negated.
-    async fn both(&mut self, filter: &Filter) -> Result<[[Found; 2]; 2], LdapError> {
+    async fn both(&mut self, filter: &Filter<'_>) -> Result<[[Found; 2]; 2], LdapError> {
         let everywhere = (self.suffix.clone(), Scope::Subtree);
         let (we, slapd) = self.find(&everywhere, &filter.to_string()).await?;
         let (not_we, not_slapd) = self.find(&everywhere, &format!("(!{filter})")).await?;
@@ -195,7 +195,7 @@ impl<'d> Questions<'d> {
         Ok(())
     }
 
-    async fn differs(&mut self, place: &Place, filter: &Filter) -> Result<bool, LdapError> {
+    async fn differs(&mut self, place: &Place, filter: &Filter<'_>) -> Result<bool, LdapError> {
         let (we, slapd) = self.find(place, &filter.to_string()).await?;
         let differs = we != slapd && !self.is_odd(&we, &slapd);
         if we != slapd && !differs {
@@ -205,7 +205,11 @@ impl<'d> Questions<'d> {
     }
 
     /// A part of the filter that is answered differently, too, and has no smaller such part.
-    async fn shrink(&mut self, place: &Place, filter: Filter) -> Result<Filter, LdapError> {
+    async fn shrink(
+        &mut self,
+        place: &Place,
+        filter: Filter<'static>,
+    ) -> Result<Filter<'static>, LdapError> {
         let mut smallest = filter;
         'smaller: loop {
             for part in smaller(&smallest) {
@@ -295,7 +299,7 @@ impl<'d> Questions<'d> {
             if we == slapd {
                 continue;
             }
-            let filter = Filter::Equality(name, value);
+            let filter = Filter::Equality(name.into(), value.into());
             let Some(leaf) = Leaf::of(&filter) else { continue };
             if [(5, 6), (6, 5)].contains(&(we, slapd))
                 && leaf.is_string()
@@ -336,8 +340,8 @@ fn only(we: &Found, slapd: &Found) -> String {
 }
 
 /// Filters that are one step smaller.
-fn smaller(filter: &Filter) -> Vec<Filter> {
-    let lists = |list: &[Filter], make: fn(Vec<Filter>) -> Filter| {
+fn smaller<'a>(filter: &Filter<'a>) -> Vec<Filter<'a>> {
+    let lists = |list: &[Filter<'a>], make: fn(Vec<Filter<'a>>) -> Filter<'a>| {
         let without = |at: usize| {
             let kept = list.iter().enumerate().filter(|(n, _)| *n != at);
             make(kept.map(|(_, inner)| inner.clone()).collect())

@@ -126,7 +126,11 @@ impl Server {
         let key_of = |entry: &SearchEntry, name: &str| {
             let attribute = schema::standard().attribute(name.as_bytes())?;
             let values = attributes(entry).remove(&attribute.name.to_ascii_lowercase())?;
-            values.iter().filter_map(|value| attribute.syntax.key(value)).min()
+            values
+                .iter()
+                .filter_map(|value| attribute.syntax.key(value))
+                .min()
+                .map(|key| key.into_vec())
         };
         let of = |entry| names.iter().map(|name| key_of(entry, name)).collect();
         Ok(InOrder { code: result.rc, sorted, keys: entries.iter().map(of).collect() })

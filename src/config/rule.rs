@@ -108,7 +108,7 @@ fn filter(value: &Value<'_>) -> Result<(String, Predicate), Trouble> {
 
 /// The first attribute name in the filter that is `wanted`. A test of what nobody has
 /// would never be true, or, negated, always.
-fn named(filter: &Filter, wanted: &dyn Fn(&[u8]) -> bool) -> Option<String> {
+fn named(filter: &Filter<'_>, wanted: &dyn Fn(&[u8]) -> bool) -> Option<String> {
     let name = match filter {
         Filter::And(list) | Filter::Or(list) => {
             return list.iter().find_map(|inner| named(inner, wanted));

@@ -1,7 +1,7 @@
 //! Ambiguous name resolution: `(anr=text)` looks for a person or list by the beginning
 //! of any name or address (MS-ADTS 3.1.1.3.1.3.4). Pure: no I/O, no clock.
 
-use super::filter::{Filter, Substrings};
+use super::filter::{Filter, Octets, Substrings};
 use super::schema::{self, Described};
 
 /// The attribute that stands for all of them.
@@ -25,14 +25,14 @@ const WHOLE: &str = "legacyExchangeDN";
 /// The filter that `(anr=value)` and `(anr=value*)` stand for. A leading `=` asks for
 /// the whole value instead of its beginning; of two words, one is taken for the given
 /// name and the other for the surname, in either order.
-pub(super) fn expand(value: &[u8]) -> Filter {
+pub(super) fn expand(value: &[u8]) -> Filter<'static> {
     let value = value.trim_ascii();
     let (value, exact) = match value.strip_prefix(b"=") {
         Some(rest) => (rest.trim_ascii(), true),
         None => (value, false),
     };
-    let begins = |name: &str, text: &[u8]| {
-        let (name, text) = (name.as_bytes().to_vec(), text.to_vec());
+    let begins = |name: &'static str, text: &[u8]| {
+        let (name, text) = (Octets::Borrowed(name.as_bytes()), Octets::Owned(text.to_vec()));
         if exact {
             Filter::Equality(name, text)
         } else {
@@ -43,8 +43,8 @@ pub(super) fn expand(value: &[u8]) -> Filter {
     if value.is_empty() {
         return Filter::Or(Vec::new());
     }
-    let mut any: Vec<Filter> = NAMES.iter().map(|name| begins(name, value)).collect();
-    any.push(Filter::Equality(WHOLE.as_bytes().to_vec(), value.to_vec()));
+    let mut any: Vec<Filter<'_>> = NAMES.iter().map(|name| begins(name, value)).collect();
+    any.push(Filter::Equality(WHOLE.as_bytes().into(), value.to_vec().into()));
     if let Some(at) = value.iter().position(|octet| *octet == b' ') {
         let (first, second) = value.split_at(at);
         let second = second.trim_ascii();
@@ -55,7 +55,7 @@ pub(super) fn expand(value: &[u8]) -> Filter {
 }
 
 /// What `filter` stands for where it asks for a name this way; `None` for other filters.
-pub(crate) fn expansion(filter: &Filter) -> Option<Filter> {
+pub(crate) fn expansion(filter: &Filter<'_>) -> Option<Filter<'static>> {
     let (name, text): (_, &[u8]) = match filter {
         Filter::Present(name) => (name, b""),
         Filter::Equality(name, value) | Filter::Approx(name, value) => (name, value),

@@ -1,53 +1,57 @@
 //! Search filters as sent (RFC 4511 4.5.1.7) and as written (RFC 4515).
 //! Pure: no I/O, no clock.
 
+use std::borrow::Cow;
 use std::fmt;
+
+/// Octets of a message, or of one's own.
+pub type Octets<'a> = Cow<'a, [u8]>;
 
 /// A search filter. Attribute descriptions and values are octets, as on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Filter {
+pub enum Filter<'a> {
     /// True where all are; `(&)` is True (RFC 4526).
-    And(Vec<Filter>),
+    And(Vec<Filter<'a>>),
     /// True where one is; `(|)` is False (RFC 4526).
-    Or(Vec<Filter>),
+    Or(Vec<Filter<'a>>),
     /// True where the inner one is False.
-    Not(Box<Filter>),
+    Not(Box<Filter<'a>>),
     /// `attribute=value`.
-    Equality(Vec<u8>, Vec<u8>),
+    Equality(Octets<'a>, Octets<'a>),
     /// `attribute=initial*any*last`.
-    Substrings(Vec<u8>, Substrings),
+    Substrings(Octets<'a>, Substrings<'a>),
     /// `attribute>=value`.
-    GreaterOrEqual(Vec<u8>, Vec<u8>),
+    GreaterOrEqual(Octets<'a>, Octets<'a>),
     /// `attribute<=value`.
-    LessOrEqual(Vec<u8>, Vec<u8>),
+    LessOrEqual(Octets<'a>, Octets<'a>),
     /// `attribute=*`.
-    Present(Vec<u8>),
+    Present(Octets<'a>),
     /// `attribute~=value`.
-    Approx(Vec<u8>, Vec<u8>),
+    Approx(Octets<'a>, Octets<'a>),
     /// `attribute:dn:rule:=value`.
-    Extensible(Extensible),
+    Extensible(Extensible<'a>),
 }
 
 /// The pieces of a substrings assertion.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Substrings {
+pub struct Substrings<'a> {
     /// What a value starts with.
-    pub initial: Option<Vec<u8>>,
+    pub initial: Option<Octets<'a>>,
     /// What follows somewhere behind, in this order.
-    pub any: Vec<Vec<u8>>,
+    pub any: Vec<Octets<'a>>,
     /// What a value ends with.
-    pub last: Option<Vec<u8>>,
+    pub last: Option<Octets<'a>>,
 }
 
 /// An extensible match.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Extensible {
+pub struct Extensible<'a> {
     /// The matching rule's name or OID.
-    pub rule: Option<Vec<u8>>,
+    pub rule: Option<Octets<'a>>,
     /// The attribute description.
-    pub attribute: Option<Vec<u8>>,
+    pub attribute: Option<Octets<'a>>,
     /// The assertion value.
-    pub value: Vec<u8>,
+    pub value: Octets<'a>,
     /// Whether the parts of the entry's DN count as attributes too.
     pub dn_attributes: bool,
 }
@@ -63,7 +67,7 @@ pub struct FilterError {
 /// How deep filters may nest.
 pub const MAX_DEPTH: usize = 64;
 
-impl Filter {
+impl Filter<'static> {
     /// Reads the string form of RFC 4515. A filter without its outer parentheses is
     /// accepted, as libldap does.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
@@ -116,7 +120,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn filter(&mut self, depth: usize) -> Result<Filter, FilterError> {
+    fn filter(&mut self, depth: usize) -> Result<Filter<'static>, FilterError> {
         if depth >= MAX_DEPTH {
             return self.fail("nested too deeply");
         }
@@ -137,7 +141,7 @@ impl<'a> Parser<'a> {
         Ok(filter)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<Filter>, FilterError> {
+    fn list(&mut self, depth: usize) -> Result<Vec<Filter<'static>>, FilterError> {
         self.at += 1;
         let mut filters = Vec::new();
         loop {
@@ -157,8 +161,8 @@ impl<'a> Parser<'a> {
         self.bytes.get(start..self.at).unwrap_or_default().trim_ascii()
     }
 
-    fn item(&mut self) -> Result<Filter, FilterError> {
-        let attribute = self.until(b"=<>~:()").to_vec();
+    fn item(&mut self) -> Result<Filter<'static>, FilterError> {
+        let attribute: Octets<'static> = self.until(b"=<>~:()").to_vec().into();
         let kind = self.peek();
         if attribute.is_empty() && kind != Some(b':') {
             return self.fail("expected an attribute");
@@ -186,7 +190,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn equality(&mut self, attribute: Vec<u8>) -> Result<Filter, FilterError> {
+    fn equality(&mut self, attribute: Octets<'static>) -> Result<Filter<'static>, FilterError> {
         let mut parts = vec![self.value()?];
         while self.peek() == Some(b'*') {
             self.at += 1;
@@ -199,14 +203,14 @@ impl<'a> Parser<'a> {
         if initial.is_empty() && any.is_empty() && last.is_empty() {
             return Ok(Filter::Present(attribute));
         }
-        let some = |part: Vec<u8>| Some(part).filter(|part| !part.is_empty());
+        let some = |part: Octets<'static>| Some(part).filter(|part| !part.is_empty());
         Ok(Filter::Substrings(
             attribute,
             Substrings { initial: some(initial), any, last: some(last) },
         ))
     }
 
-    fn extensible(&mut self, attribute: Vec<u8>) -> Result<Filter, FilterError> {
+    fn extensible(&mut self, attribute: Octets<'static>) -> Result<Filter<'static>, FilterError> {
         let mut found = Extensible {
             attribute: Some(attribute).filter(|a| !a.is_empty()),
             ..Extensible::default()
@@ -218,7 +222,7 @@ impl<'a> Parser<'a> {
                     && !part.is_empty()
                     && part.iter().all(is_of_a_name) =>
                 {
-                    found.rule = Some(part.to_vec())
+                    found.rule = Some(part.to_vec().into())
                 }
                 _ => return self.fail("expected one matching rule"),
             }
@@ -233,7 +237,7 @@ impl<'a> Parser<'a> {
     }
 
     /// An assertion value, or a piece of one, with its `\xx` escapes undone.
-    fn value(&mut self) -> Result<Vec<u8>, FilterError> {
+    fn value(&mut self) -> Result<Octets<'static>, FilterError> {
         let mut value = Vec::new();
         while let Some(byte) = self.peek() {
             match byte {
@@ -254,11 +258,11 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-        Ok(value)
+        Ok(value.into())
     }
 }
 
-impl fmt::Display for Filter {
+impl fmt::Display for Filter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let item = |f: &mut fmt::Formatter<'_>, attribute: &[u8], operator: &str, value: &[u8]| {
             write!(f, "({}{operator}{})", String::from_utf8_lossy(attribute), escape(value))
@@ -367,7 +371,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!(value, b"smtp:A");
+        assert_eq!(*value, *b"smtp:A");
     }
 
     #[test]
@@ -406,7 +410,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_value_survives_writing_and_reading(value in prop::collection::vec(any::<u8>(), 0..24), text in "\\PC{0,24}") {
-            let filter = Filter::Equality(b"cn".to_vec(), value);
+            let filter = Filter::Equality(b"cn".into(), value.into());
             prop_assert_eq!(Filter::parse(&filter.to_string()).unwrap(), filter);
             let _ = Filter::parse(&text);
         }

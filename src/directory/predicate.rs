@@ -2,7 +2,7 @@
 //! Undefined. Evaluation is three-valued (RFC 4511 4.5.1.7). Pure: no I/O, no clock.
 
 use super::anr;
-use super::attribute::{AttributeId, AttributeType, Syntax, integer};
+use super::attribute::{AttributeId, AttributeType, Key, Syntax, integer};
 use super::entry::Values;
 use super::filter::{Extensible, Filter, Substrings};
 use super::schema::{Described, Schema};
@@ -22,20 +22,20 @@ pub enum Predicate {
     /// The attribute has a value.
     Present(AttributeId),
     /// A value has this key.
-    Equal(AttributeId, Vec<u8>),
+    Equal(AttributeId, Key),
     /// A value has this key or a greater one.
-    GreaterOrEqual(AttributeId, Vec<u8>),
+    GreaterOrEqual(AttributeId, Key),
     /// A value has this key or a smaller one.
-    LessOrEqual(AttributeId, Vec<u8>),
+    LessOrEqual(AttributeId, Key),
     /// A value's key holds these pieces in this order.
-    Substrings(AttributeId, Substrings),
+    Substrings(AttributeId, Substrings<'static>),
     /// An integer value has all bits of the mask (MS-ADTS 3.1.1.3.4.4.1).
     AllBits(AttributeId, i64),
     /// An integer value has one bit of the mask (MS-ADTS 3.1.1.3.4.4.2).
     AnyBits(AttributeId, i64),
     /// The DN with this key is reached by following the attribute, over any number of
     /// entries (MS-ADTS 3.1.1.3.4.4.3).
-    InChain(AttributeId, Vec<u8>),
+    InChain(AttributeId, Key),
 }
 
 /// LDAP_MATCHING_RULE_BIT_AND.
@@ -48,7 +48,11 @@ pub const RULE_IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 impl Predicate {
     /// Binds `filter` to `schema`. `may_test` says which attributes this client's
     /// filters may see; tests of others are Undefined.
-    pub fn bind(filter: &Filter, schema: &Schema, may_test: &dyn Fn(AttributeId) -> bool) -> Self {
+    pub fn bind(
+        filter: &Filter<'_>,
+        schema: &Schema,
+        may_test: &dyn Fn(AttributeId) -> bool,
+    ) -> Self {
         // `names` is the text that the leaf looks for where its attribute is aNR.
         let on = |name: &[u8], names: Option<&[u8]>, make: &Make<'_>| match schema.described(name) {
             Described::Attribute(a) if a.name == anr::NAME => {
@@ -59,8 +63,9 @@ impl Predicate {
             Described::Subtype(a) if may_test(a.id) => make(a).map(|_| Predicate::Or(Vec::new())),
             _ => None,
         };
-        let list =
-            |filters: &[Filter]| filters.iter().map(|f| Self::bind(f, schema, may_test)).collect();
+        let list = |filters: &[Filter<'_>]| {
+            filters.iter().map(|f| Self::bind(f, schema, may_test)).collect()
+        };
         let bound = match filter {
             Filter::And(filters) => Some(Predicate::And(list(filters))),
             Filter::Or(filters) => Some(Predicate::Or(list(filters))),
@@ -153,7 +158,7 @@ impl Predicate {
 /// Makes the predicate of a leaf, should its value make sense for the attribute.
 type Make<'m> = dyn Fn(&AttributeType) -> Option<Predicate> + 'm;
 
-impl Substrings {
+impl Substrings<'_> {
     /// The text, where it is only asked how a value begins.
     pub fn only_initial(&self) -> Option<&[u8]> {
         match self {
@@ -185,15 +190,15 @@ fn equal(attribute: &AttributeType, value: &[u8]) -> Option<Predicate> {
     Some(Predicate::Equal(attribute.id, attribute.syntax.key(value)?))
 }
 
-fn ordered(attribute: &AttributeType, value: &[u8]) -> Option<Vec<u8>> {
+fn ordered(attribute: &AttributeType, value: &[u8]) -> Option<Key> {
     if attribute.syntax.has_ordering() { attribute.syntax.key(value) } else { None }
 }
 
-fn substrings(attribute: &AttributeType, pieces: &Substrings) -> Option<Predicate> {
+fn substrings(attribute: &AttributeType, pieces: &Substrings<'_>) -> Option<Predicate> {
     if !attribute.syntax.has_substrings() {
         return None;
     }
-    let piece = |value: &Vec<u8>| attribute.syntax.piece(value);
+    let piece = |value: &[u8]| attribute.syntax.piece(value);
     // A key neither starts nor ends with a space (RFC 4518 2.6.1), so such a space in
     // the assertion is insignificant.
     let trim = |mut value: Vec<u8>, at_start: bool| {
@@ -204,21 +209,22 @@ fn substrings(attribute: &AttributeType, pieces: &Substrings) -> Option<Predicat
         }
         value
     };
+    let any = pieces.any.iter().map(|value| piece(value));
     let bound = Substrings {
         initial: match &pieces.initial {
-            Some(value) => Some(trim(piece(value)?, true)),
+            Some(value) => Some(trim(piece(value)?, true).into()),
             None => None,
         },
-        any: pieces.any.iter().map(piece).collect::<Option<_>>()?,
+        any: any.map(|found| found.map(Into::into)).collect::<Option<_>>()?,
         last: match &pieces.last {
-            Some(value) => Some(trim(piece(value)?, false)),
+            Some(value) => Some(trim(piece(value)?, false).into()),
             None => None,
         },
     };
     Some(Predicate::Substrings(attribute.id, bound))
 }
 
-fn extensible_match(attribute: &AttributeType, found: &Extensible) -> Option<Predicate> {
+fn extensible_match(attribute: &AttributeType, found: &Extensible<'_>) -> Option<Predicate> {
     let Some(rule) = &found.rule else { return equal(attribute, &found.value) };
     let rule = std::str::from_utf8(rule).ok()?;
     let is_dn = attribute.syntax == Syntax::Dn;

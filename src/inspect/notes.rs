@@ -10,7 +10,7 @@ use crate::replica::{Error, Snapshot};
 /// Notes of a search below `base`.
 pub(super) fn notes(
     snapshot: &Snapshot,
-    filter: &Filter,
+    filter: &Filter<'_>,
     base: Option<&Dn>,
     bound: &Predicate,
 ) -> Result<Vec<String>, Error> {

@@ -19,7 +19,7 @@ use std::time::Instant;
 /// A filter that somebody wonders about.
 #[derive(Debug)]
 pub struct Question {
-    filter: Filter,
+    filter: Filter<'static>,
     base: Option<Dn>,
 }
 

@@ -3,18 +3,18 @@
 
 use crate::directory::anr;
 use crate::directory::attribute::{AttributeType, Syntax};
-use crate::directory::filter::Filter;
+use crate::directory::filter::{Filter, Octets};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema::{self, Described};
 use std::collections::HashMap;
 
 /// `filter` with attributes by the names that they have here, and what stands for
 /// ambiguous name resolution written out.
-pub(super) fn understood(filter: &Filter) -> Filter {
+pub(super) fn understood(filter: &Filter<'static>) -> Filter<'static> {
     if let Some(expansion) = anr::expansion(filter) {
         return expansion;
     }
-    let all = |list: &[Filter]| list.iter().map(understood).collect();
+    let all = |list: &[Filter<'static>]| list.iter().map(understood).collect();
     let mut same = filter.clone();
     match &mut same {
         Filter::And(list) => *list = all(list),
@@ -24,7 +24,7 @@ pub(super) fn understood(filter: &Filter) -> Filter {
             if let Some(name) = name_mut(leaf)
                 && let Some(known) = schema::standard().attribute(name)
             {
-                *name = known.name.as_bytes().to_vec();
+                *name = known.name.as_bytes().into();
             }
         }
     }
@@ -32,7 +32,7 @@ pub(super) fn understood(filter: &Filter) -> Filter {
 }
 
 /// Parts of `filter`, as it was understood, by their places in what it was bound to.
-pub(super) fn texts(filter: &Filter, bound: &Predicate) -> HashMap<*const Predicate, String> {
+pub(super) fn texts(filter: &Filter<'_>, bound: &Predicate) -> HashMap<*const Predicate, String> {
     let mut found = HashMap::new();
     let mut open = vec![(filter, bound)];
     while let Some((filter, bound)) = open.pop() {
@@ -51,7 +51,7 @@ pub(super) fn texts(filter: &Filter, bound: &Predicate) -> HashMap<*const Predic
 }
 
 /// Parts of `filter`, as it was understood, that are Undefined, each with the reason.
-pub(super) fn undefined(filter: &Filter) -> Vec<(String, String)> {
+pub(super) fn undefined(filter: &Filter<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut open = vec![filter];
     while let Some(filter) = open.pop() {
@@ -70,7 +70,7 @@ pub(super) fn undefined(filter: &Filter) -> Vec<(String, String)> {
 }
 
 /// Attributes that `filter` asks for.
-pub(super) fn attributes(filter: &Filter) -> Vec<&'static AttributeType> {
+pub(super) fn attributes(filter: &Filter<'_>) -> Vec<&'static AttributeType> {
     let mut found: Vec<&AttributeType> = Vec::new();
     let mut open = vec![filter];
     while let Some(filter) = open.pop() {
@@ -85,7 +85,7 @@ pub(super) fn attributes(filter: &Filter) -> Vec<&'static AttributeType> {
     found
 }
 
-fn name(leaf: &Filter) -> Option<&[u8]> {
+fn name<'f>(leaf: &'f Filter<'_>) -> Option<&'f [u8]> {
     match leaf {
         Filter::And(_) | Filter::Or(_) | Filter::Not(_) => None,
         Filter::Equality(name, _)
@@ -98,7 +98,7 @@ fn name(leaf: &Filter) -> Option<&[u8]> {
     }
 }
 
-fn name_mut(leaf: &mut Filter) -> Option<&mut Vec<u8>> {
+fn name_mut<'f>(leaf: &'f mut Filter<'static>) -> Option<&'f mut Octets<'static>> {
     match leaf {
         Filter::And(_) | Filter::Or(_) | Filter::Not(_) => None,
         Filter::Equality(name, _)
@@ -112,7 +112,7 @@ fn name_mut(leaf: &mut Filter) -> Option<&mut Vec<u8>> {
 }
 
 /// Why a leaf is Undefined.
-fn why(leaf: &Filter) -> String {
+fn why(leaf: &Filter<'_>) -> String {
     let Some(written) = name(leaf) else {
         return "a matching rule without an attribute is not looked for".to_owned();
     };
@@ -174,7 +174,7 @@ fn holds(syntax: Syntax) -> &'static str {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Filter {
+    fn read(text: &str) -> Filter<'static> {
         understood(&Filter::parse(text).unwrap())
     }
 

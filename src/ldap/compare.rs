@@ -24,7 +24,7 @@ use std::borrow::Cow;
 pub(crate) fn answer(
     server: &Server,
     session: &Session,
-    asked: (&CompareRequest<'_>, Option<&Filter>),
+    asked: (&CompareRequest<'_>, Option<&Filter<'_>>),
     snapshot: &Snapshot,
 ) -> Outcome {
     let outcome = match try_answer(server, session, asked, snapshot) {
@@ -39,7 +39,7 @@ pub(crate) fn answer(
 fn try_answer(
     server: &Server,
     session: &Session,
-    (request, assertion): (&CompareRequest<'_>, Option<&Filter>),
+    (request, assertion): (&CompareRequest<'_>, Option<&Filter<'_>>),
     snapshot: &Snapshot,
 ) -> Result<Outcome, NoRegion> {
     let target = Target::read(server, request.entry);

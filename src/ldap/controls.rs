@@ -55,9 +55,9 @@ pub(crate) struct Wishes<'a> {
     /// The answer in this order.
     pub(crate) sort: Option<Sort<'a>>,
     /// Of the attributes only the values that one of these is true of.
-    pub(crate) matched_values: Option<Vec<Filter>>,
+    pub(crate) matched_values: Option<Vec<Filter<'a>>>,
     /// The operation only if this is true of its entry.
-    pub(crate) assertion: Option<Filter>,
+    pub(crate) assertion: Option<Filter<'a>>,
     /// Subentries and nothing else.
     pub(crate) subentries_only: bool,
 }

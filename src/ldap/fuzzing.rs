@@ -110,13 +110,13 @@ pub fn message(contents: &[u8], header: usize) {
 }
 
 /// A filter in BER: within bounds, and the same when written and read again.
-pub fn ber_filter(octets: &[u8]) -> Option<Filter> {
+pub fn ber_filter(octets: &[u8]) -> Option<Filter<'_>> {
     let filter = filter::decode(&Tlvs::new(octets, 0).next().ok()?, limits()).ok()?;
     tree(&filter);
     Some(filter)
 }
 
-fn tree(found: &Filter) {
+fn tree(found: &Filter<'_>) {
     let (nodes, depth, is_known) = measure(found);
     assert!(nodes <= limits().filter_nodes && depth <= limits().filter_depth);
     // What stands for a kind of filter that is not known has no octets of its own, and a
@@ -126,12 +126,12 @@ fn tree(found: &Filter) {
     }
 }
 
-fn read(octets: &[u8]) -> Option<Filter> {
+fn read(octets: &[u8]) -> Option<Filter<'_>> {
     filter::decode(&Tlvs::new(octets, 0).next().ok()?, limits()).ok()
 }
 
 /// Nodes, depth, and whether every part can be written.
-fn measure(filter: &Filter) -> (usize, usize, bool) {
+fn measure(filter: &Filter<'_>) -> (usize, usize, bool) {
     match filter {
         Filter::And(list) | Filter::Or(list) => {
             list.iter().map(measure).fold((1, 1, true), |sum, inner| {
@@ -152,7 +152,7 @@ fn measure(filter: &Filter) -> (usize, usize, bool) {
 }
 
 /// A filter as a client would send it.
-pub fn filter_octets(filter: &Filter) -> Vec<u8> {
+pub fn filter_octets(filter: &Filter<'_>) -> Vec<u8> {
     samples::filter_octets(filter)
 }
 

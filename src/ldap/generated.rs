@@ -53,7 +53,7 @@ impl Generated {
 
     /// Whether a filter is true of the entry. Root DSE and schema are open to everyone, all
     /// of them.
-    pub(crate) fn satisfies(&self, filter: &Filter) -> bool {
+    pub(crate) fn satisfies(&self, filter: &Filter<'_>) -> bool {
         let predicate = Predicate::bind(filter, schema::standard(), &|_| true);
         predicate.evaluate(self, &|_, _| false) == Some(true)
     }

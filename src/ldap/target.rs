@@ -4,7 +4,7 @@
 use super::search::scope::{self, NoRegion};
 use super::server::Server;
 use super::wire::response::Outcome;
-use crate::directory::attribute::{AttributeId, Syntax};
+use crate::directory::attribute::{AttributeId, Key, Syntax};
 use crate::directory::dn::{Dn, DnKey};
 use crate::directory::schema;
 use crate::replica::reader::Snapshot;
@@ -16,7 +16,7 @@ pub(crate) enum Target<'s> {
     /// A distinguished name.
     Name(Cow<'s, DnKey>),
     /// `<GUID=...>` or `<SID=...>`: the entry with this value.
-    By(AttributeId, Vec<u8>),
+    By(AttributeId, Key),
     /// It is none.
     No(Outcome),
 }

@@ -4,7 +4,7 @@ use super::Properties;
 use super::draft::{self, Draft};
 use super::moment;
 use crate::config::settings::{Case, From, Mapped, Number, Piece, PropertyPath, Shape};
-use crate::directory::attribute::Syntax;
+use crate::directory::attribute::{Key, Syntax};
 use crate::directory::ids::{ObjectId, Sid};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ pub(super) fn apply(draft: &mut Draft, properties: &Properties, mapped: &[Mapped
             draft.put(one.attribute, &[]);
         }
         // RFC 4512 2.2: no two values of an attribute are equal.
-        let mut keys: HashSet<Vec<u8>> =
+        let mut keys: HashSet<Key> =
             draft.values(attribute.id).filter_map(|value| syntax.key(value)).collect();
         let texts = match &one.from {
             Some(from) => values(from, &one.shape, properties),
@@ -43,7 +43,7 @@ fn octets(syntax: Syntax, text: &str) -> Option<Vec<u8>> {
         Syntax::Guid => trimmed.parse::<ObjectId>().ok()?.guid_octets().to_vec(),
         Syntax::Sid => Sid::parse(trimmed)?.octets(),
         Syntax::Integer => trimmed.as_bytes().to_vec(),
-        Syntax::Boolean => syntax.key(trimmed.as_bytes())?,
+        Syntax::Boolean => syntax.key(trimmed.as_bytes())?.into_vec(),
         Syntax::GeneralizedTime => match moment::parse(trimmed) {
             Some(time) => moment::ldap_time(time).into_bytes(),
             None => trimmed.as_bytes().to_vec(),

@@ -1,22 +1,27 @@
 //! Sets of entry numbers. Pure: no I/O, no clock.
 
 use roaring::RoaringBitmap;
+use smallvec::SmallVec;
 
 /// The number of an entry inside one replica; never reused.
 pub type Number = u32;
+
+/// A short list. Nobody but the one who is looked for has an address, so nearly all lists of a
+/// lookup need no memory of their own.
+pub type Few = SmallVec<[Number; 4]>;
 
 /// A set of entry numbers: a sorted list while it is small.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ids {
     /// Ascending, without repeats.
-    Few(Vec<Number>),
+    Few(Few),
     /// Any number.
     Many(RoaringBitmap),
 }
 
 impl Default for Ids {
     fn default() -> Self {
-        Ids::Few(Vec::new())
+        Ids::Few(Few::new())
     }
 }
 
@@ -112,6 +117,12 @@ impl Ids {
     }
 }
 
+impl From<Number> for Ids {
+    fn from(number: Number) -> Self {
+        Ids::Few(Few::from_slice(&[number]))
+    }
+}
+
 impl From<RoaringBitmap> for Ids {
     fn from(set: RoaringBitmap) -> Self {
         Ids::Many(set)
@@ -120,7 +131,7 @@ impl From<RoaringBitmap> for Ids {
 
 impl FromIterator<Number> for Ids {
     fn from_iter<I: IntoIterator<Item = Number>>(numbers: I) -> Self {
-        let mut list: Vec<Number> = numbers.into_iter().collect();
+        let mut list: Few = numbers.into_iter().collect();
         list.sort_unstable();
         list.dedup();
         Ids::Few(list)

@@ -1,6 +1,6 @@
 //! What an entry is indexed by. Pure: no I/O, no clock.
 
-use crate::directory::attribute::{AttributeId, Syntax};
+use crate::directory::attribute::{AttributeId, Key, Syntax};
 use crate::directory::schema::{self, Schema};
 use std::sync::OnceLock;
 
@@ -154,7 +154,7 @@ pub(super) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The key of `value`, should the attribute be looked up by values at all.
-pub(super) fn value_key(schema: &Schema, id: AttributeId, value: &[u8]) -> Option<(Vec<u8>, bool)> {
+pub(super) fn value_key(schema: &Schema, id: AttributeId, value: &[u8]) -> Option<(Key, bool)> {
     let attribute = schema.get(id).filter(|_| !linked().is_linked(id))?;
     let key = attribute.syntax.key(value)?;
     Some((key, attribute.substrings_index && attribute.syntax == Syntax::DirectoryString))

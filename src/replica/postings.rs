@@ -2,7 +2,7 @@
 //! chunks of 65,536 numbers, so that one more number rewrites at most 8 KiB.
 
 use super::error::Error;
-use super::ids::{Ids, Number};
+use super::ids::{Few, Ids, Number};
 use super::operations::{Operation, Operations};
 use super::runs::Runs;
 use super::tables::{PostingsTables, ReadPostings};
@@ -29,7 +29,7 @@ pub(super) type Rows<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Ids), Error>
 
 /// What a head says.
 enum Head {
-    List(Vec<Number>),
+    List(Few),
     Chunked(u32),
 }
 
@@ -283,7 +283,7 @@ impl<'t> WritePostings<'t> {
         let list = match known {
             Some(Head::Chunked(count)) => return self.apply_to_chunks(key, count, operations),
             Some(Head::List(list)) => list,
-            None => Vec::new(),
+            None => Few::new(),
         };
         let merged = merge(list, operations);
         if merged.is_empty() {
@@ -372,9 +372,9 @@ fn write_chunk(set: &RoaringBitmap) -> Result<Vec<u8>, Error> {
 }
 
 /// The ascending list after the operations, which ascend as well.
-fn merge(list: Vec<Number>, operations: &[Operation]) -> Vec<Number> {
+fn merge(list: Few, operations: &[Operation]) -> Few {
     let mut old = list.into_iter().peekable();
-    let mut out = Vec::with_capacity(old.len() + operations.len());
+    let mut out = Few::with_capacity(old.len() + operations.len());
     for operation in operations {
         while let Some(number) = old.next_if(|number| *number < operation.number) {
             out.push(number);

@@ -3,7 +3,7 @@
 use super::connection::ConnectionState;
 use super::encoding::{View, set_of};
 use super::error::Error;
-use super::ids::{Ids, Number};
+use super::ids::{Few, Ids, Number};
 use super::keys::{self, linked};
 use super::postings::Rows;
 use super::resident::{Packed, Resident};
@@ -198,7 +198,7 @@ impl Snapshot {
         }
         let Some(number) = self.number(&DnKey::from_bytes(key))? else { return Ok(Ids::default()) };
         if attribute == linked.distinguished_name || attribute == linked.entry_dn {
-            return Ok(Ids::Few(vec![number]));
+            return Ok(Ids::from(number));
         }
         self.step(attribute, number)
     }
@@ -208,7 +208,7 @@ impl Snapshot {
         let candidates = self.resident.as_ref().and_then(|r| r.candidates(attribute, key));
         let Some(candidates) = candidates else { return Ok(None) };
         let Some(known) = schema::standard().get(attribute) else { return Ok(None) };
-        let mut found = Vec::new();
+        let mut found = Few::new();
         for number in candidates {
             let entry = self.entry(number)?.ok_or(Error::Damaged("an entry of an index"))?;
             let holds = entry.values(attribute).any(|value| known.syntax.equals(value, key));

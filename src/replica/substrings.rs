@@ -26,7 +26,7 @@ impl Snapshot {
         }
         let indexed = schema::standard().get(attribute).is_some_and(|a| a.substrings_index);
         let all = pieces.initial.iter().chain(&pieces.any).chain(&pieces.last);
-        let grams = keys::grams_of_pieces(attribute, all.map(Vec::as_slice));
+        let grams = keys::grams_of_pieces(attribute, all.map(AsRef::as_ref));
         if !indexed || grams.is_empty() {
             return Ok((
                 self.keys_matching(attribute, enough, &|key| pieces.match_key(key))?,

@@ -2,7 +2,7 @@
 //! nowhere: they say something about many entries. Pure: no clock; reads the snapshot.
 
 use super::ReadError;
-use crate::directory::attribute::{AttributeId, AttributeType, Syntax};
+use crate::directory::attribute::{AttributeId, AttributeType, Key, Syntax};
 use crate::directory::entry::Values;
 use crate::directory::kind::Kind;
 use crate::directory::schema;
@@ -152,7 +152,7 @@ fn mail_members(
         }
     }
     let mut addresses = Vec::new();
-    let mut known: HashSet<Vec<u8>> = own_addresses(list)?;
+    let mut known: HashSet<Key> = own_addresses(list)?;
     for number in recipients {
         let entry = read(snapshot, number)?;
         for mail in entry.values(ids.mail) {
@@ -166,7 +166,7 @@ fn mail_members(
 }
 
 /// A list that mails itself would never end.
-fn own_addresses(list: &StoredEntry<'_>) -> Result<HashSet<Vec<u8>>, ReadError> {
+fn own_addresses(list: &StoredEntry<'_>) -> Result<HashSet<Key>, ReadError> {
     let own = list.values(ids().mail).filter_map(|mail| Syntax::DirectoryString.key(mail));
     let own = own.collect();
     list.sound()?;

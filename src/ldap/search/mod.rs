@@ -131,7 +131,7 @@ fn try_begin(
         return Err(NoRegion::Answer(assertion_failed()));
     }
     let may_test = |attribute| session.may_test(attribute);
-    let bind = |filter: &Filter| Predicate::bind(filter, schema::standard(), &may_test);
+    let bind = |filter: &Filter<'_>| Predicate::bind(filter, schema::standard(), &may_test);
     // RFC 3672 3: with the control's value TRUE, "subentries are visible and normal entries
     // are not"; there are none in the tree.
     let predicate = match is_base || !wishes.subentries_only {
@@ -196,7 +196,7 @@ pub(crate) fn assertion_failed() -> Outcome {
 
 /// Whether a filter is true of the entry with this name.
 pub(crate) fn asserts(
-    filter: &Filter,
+    filter: &Filter<'_>,
     key: &DnKey,
     session: &Session,
     snapshot: &Snapshot,

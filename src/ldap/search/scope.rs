@@ -62,7 +62,7 @@ impl Region {
         };
         let is_leaf = number != top && snapshot.container_parent(number).is_none();
         let nothing = Region::These(Ids::default());
-        let itself = || Region::These(Ids::Few(vec![number]));
+        let itself = || Region::These(Ids::from(number));
         Ok(match scope {
             LdapSearchScope::Base => itself(),
             LdapSearchScope::OneLevel | LdapSearchScope::Children if is_leaf => nothing,

@@ -3,7 +3,7 @@
 
 use super::ReadError;
 use super::scope::NoRegion;
-use crate::directory::attribute::{AttributeId, Syntax};
+use crate::directory::attribute::{AttributeId, Key, Syntax};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
 use crate::ldap::wire::response::Outcome;
@@ -81,7 +81,7 @@ impl Resolver<'_> {
                 let found = plan::matching(&leaf, self.snapshot, &self.budget)?;
                 let at = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
                 self.sets.push(found.into_ids(self.snapshot)?);
-                Predicate::InChain(SET, at.to_be_bytes().to_vec())
+                Predicate::InChain(SET, Key::from_slice(&at.to_be_bytes()))
             }
             leaf => leaf,
         })

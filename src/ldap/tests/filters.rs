@@ -101,7 +101,7 @@ fn snapshots() -> [Arc<Snapshot>; 2] {
     REPLICA.get_or_init(fill).1.clone()
 }
 
-fn leaf() -> impl Strategy<Value = Filter> {
+fn leaf() -> impl Strategy<Value = Filter<'static>> {
     let name = prop::sample::select(vec![
         "cn",
         "mail",
@@ -132,7 +132,7 @@ fn leaf() -> impl Strategy<Value = Filter> {
         "uid=ada,ou=users,dc=contoso,dc=com",
     ]);
     (name, value, 0..8u8).prop_map(|(name, value, kind)| {
-        let (name, value) = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let (name, value) = (name.as_bytes().into(), value.as_bytes().into());
         match kind {
             0 => Filter::Present(name),
             1 => Filter::GreaterOrEqual(name, value),
@@ -143,13 +143,13 @@ fn leaf() -> impl Strategy<Value = Filter> {
             ),
             4 => Filter::Substrings(name, Substrings { any: vec![value], ..Substrings::default() }),
             5 => Filter::Extensible(crate::directory::filter::Extensible {
-                rule: Some(b"1.2.840.113556.1.4.1941".to_vec()),
+                rule: Some(b"1.2.840.113556.1.4.1941".into()),
                 attribute: Some(name),
                 value,
                 dn_attributes: false,
             }),
             6 => Filter::Extensible(crate::directory::filter::Extensible {
-                rule: Some(b"1.2.840.113556.1.4.804".to_vec()),
+                rule: Some(b"1.2.840.113556.1.4.804".into()),
                 attribute: Some(name),
                 value,
                 dn_attributes: false,
@@ -159,7 +159,7 @@ fn leaf() -> impl Strategy<Value = Filter> {
     })
 }
 
-fn filter() -> impl Strategy<Value = Filter> {
+fn filter() -> impl Strategy<Value = Filter<'static>> {
     leaf().prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::And),

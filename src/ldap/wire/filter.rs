@@ -2,7 +2,7 @@
 
 use super::ber::{BOOLEAN, Malformed, OCTET_STRING, SEQUENCE, Tlv, Tlvs};
 use crate::config::settings::LimitSettings;
-use crate::directory::filter::{Extensible, Filter, Substrings};
+use crate::directory::filter::{Extensible, Filter, Octets, Substrings};
 
 /// Why a filter cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +20,19 @@ impl From<Malformed> for FilterProblem {
 }
 
 /// Reads one filter, within the limits for depth and parts.
-pub(crate) fn decode(tlv: &Tlv<'_>, limits: &LimitSettings) -> Result<Filter, FilterProblem> {
+pub(crate) fn decode<'a>(
+    tlv: &Tlv<'a>,
+    limits: &LimitSettings,
+) -> Result<Filter<'a>, FilterProblem> {
     Decoder { nodes: 0, limits }.filter(tlv, 0)
 }
 
 /// Reads `ValuesReturnFilter ::= SEQUENCE OF SimpleFilterItem` (RFC 3876 3): filters
 /// without And, Or and Not.
-pub(crate) fn simple_items(
-    list: &Tlv<'_>,
+pub(crate) fn simple_items<'a>(
+    list: &Tlv<'a>,
     limits: &LimitSettings,
-) -> Result<Vec<Filter>, FilterProblem> {
+) -> Result<Vec<Filter<'a>>, FilterProblem> {
     if list.tag != SEQUENCE {
         return Err(list.malformed("expected a list of filter items").into());
     }
@@ -52,7 +55,7 @@ struct Decoder<'l> {
 }
 
 impl Decoder<'_> {
-    fn filter(&mut self, tlv: &Tlv<'_>, depth: usize) -> Result<Filter, FilterProblem> {
+    fn filter<'a>(&mut self, tlv: &Tlv<'a>, depth: usize) -> Result<Filter<'a>, FilterProblem> {
         self.nodes += 1;
         if depth >= self.limits.filter_depth {
             return Err(FilterProblem::TooLarge("filter nested too deeply"));
@@ -73,7 +76,7 @@ impl Decoder<'_> {
             0xa4 => substrings(tlv)?,
             0xa5 => assertion(tlv, Filter::GreaterOrEqual)?,
             0xa6 => assertion(tlv, Filter::LessOrEqual)?,
-            0x87 => Filter::Present(tlv.value.to_vec()),
+            0x87 => Filter::Present(tlv.value.into()),
             0xa8 => assertion(tlv, Filter::Approx)?,
             0xa9 => extensible(tlv)?,
             // The CHOICE is extensible. A kind of filter that is not known yet cannot be
@@ -83,7 +86,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn list(&mut self, tlv: &Tlv<'_>, depth: usize) -> Result<Vec<Filter>, FilterProblem> {
+    fn list<'a>(&mut self, tlv: &Tlv<'a>, depth: usize) -> Result<Vec<Filter<'a>>, FilterProblem> {
         let mut inside = tlv.inside();
         let mut list = Vec::new();
         while !inside.is_empty() {
@@ -101,15 +104,15 @@ pub(crate) fn assertion_parts<'a>(mut inside: Tlvs<'a>) -> Result<(&'a [u8], &'a
     Ok((attribute, value))
 }
 
-fn assertion(
-    tlv: &Tlv<'_>,
-    make: impl FnOnce(Vec<u8>, Vec<u8>) -> Filter,
-) -> Result<Filter, Malformed> {
+fn assertion<'a>(
+    tlv: &Tlv<'a>,
+    make: impl FnOnce(Octets<'a>, Octets<'a>) -> Filter<'a>,
+) -> Result<Filter<'a>, Malformed> {
     let (attribute, value) = assertion_parts(tlv.inside())?;
-    Ok(make(attribute.to_vec(), value.to_vec()))
+    Ok(make(attribute.into(), value.into()))
 }
 
-fn substrings(tlv: &Tlv<'_>) -> Result<Filter, Malformed> {
+fn substrings<'a>(tlv: &Tlv<'a>) -> Result<Filter<'a>, Malformed> {
     let mut inside = tlv.inside();
     let attribute = inside.expect(OCTET_STRING, "expected an attribute description")?.value;
     let list = inside.expect(SEQUENCE, "expected the pieces of a substrings filter")?;
@@ -125,9 +128,9 @@ fn substrings(tlv: &Tlv<'_>) -> Result<Filter, Malformed> {
     while !pieces.is_empty() {
         let piece = pieces.next()?;
         match piece.tag {
-            0x80 if first => found.initial = Some(piece.value.to_vec()),
-            0x81 if found.last.is_none() => found.any.push(piece.value.to_vec()),
-            0x82 if found.last.is_none() => found.last = Some(piece.value.to_vec()),
+            0x80 if first => found.initial = Some(piece.value.into()),
+            0x81 if found.last.is_none() => found.any.push(piece.value.into()),
+            0x82 if found.last.is_none() => found.last = Some(piece.value.into()),
             _ => return Err(piece.malformed("misplaced piece of a substrings filter")),
         }
         first = false;
@@ -135,15 +138,15 @@ fn substrings(tlv: &Tlv<'_>) -> Result<Filter, Malformed> {
     found.initial = found.initial.filter(|piece| !piece.is_empty());
     found.any.retain(|piece| !piece.is_empty());
     found.last = found.last.filter(|piece| !piece.is_empty());
-    Ok(Filter::Substrings(attribute.to_vec(), found))
+    Ok(Filter::Substrings(attribute.into(), found))
 }
 
-fn extensible(tlv: &Tlv<'_>) -> Result<Filter, Malformed> {
+fn extensible<'a>(tlv: &Tlv<'a>) -> Result<Filter<'a>, Malformed> {
     let mut inside = tlv.inside();
-    let octets = |tlv: Option<Tlv<'_>>| tlv.map(|tlv| tlv.value.to_vec());
+    let octets = |tlv: Option<Tlv<'a>>| tlv.map(|tlv| tlv.value.into());
     let rule = octets(inside.take(0x81)?);
     let attribute = octets(inside.take(0x82)?);
-    let value = inside.expect(0x83, "expected the value of an extensible match")?.value.to_vec();
+    let value = inside.expect(0x83, "expected the value of an extensible match")?.value.into();
     let dn_attributes = inside.take(0x84)?.map_or(Ok(false), |tlv| tlv.boolean())?;
     inside.ignore_unrecognised(&[0x81, 0x82, 0x83, 0x84, BOOLEAN])?;
     // RFC 4511 4.5.1.7.7: "If the matchingRule field is absent, the type field MUST be
@@ -159,7 +162,7 @@ mod tests {
     use super::*;
     use crate::ldap::wire::samples::{filter_octets, tlv};
 
-    fn read(bytes: &[u8]) -> Result<Filter, FilterProblem> {
+    fn read(bytes: &[u8]) -> Result<Filter<'_>, FilterProblem> {
         decode(&Tlvs::new(bytes, 0).next()?, &LimitSettings::default())
     }
 

@@ -74,7 +74,7 @@ pub(crate) struct SearchRequest<'a> {
     /// Whether values are left out.
     pub(crate) types_only: bool,
     /// Which entries.
-    pub(crate) filter: Filter,
+    pub(crate) filter: Filter<'a>,
     /// Which attributes.
     pub(crate) attributes: AttributeList<'a>,
     /// All of the request but the limits, for cookies.

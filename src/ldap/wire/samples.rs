@@ -16,10 +16,11 @@ fn octets(value: &[u8]) -> Vec<u8> {
 }
 
 /// A filter.
-pub(crate) fn filter_octets(filter: &Filter) -> Vec<u8> {
+pub(crate) fn filter_octets(filter: &Filter<'_>) -> Vec<u8> {
     let pair = |tag, a: &[u8], v: &[u8]| tlv(tag, &[octets(a), octets(v)].concat());
-    let list =
-        |tag, list: &[Filter]| tlv(tag, &list.iter().flat_map(filter_octets).collect::<Vec<u8>>());
+    let list = |tag, list: &[Filter<'_>]| {
+        tlv(tag, &list.iter().flat_map(filter_octets).collect::<Vec<u8>>())
+    };
     match filter {
         Filter::And(inner) => list(0xa0, inner),
         Filter::Or(inner) => list(0xa1, inner),

@@ -3,7 +3,7 @@
 use entraldap::directory::attribute::AttributeId;
 use entraldap::directory::dn::Dn;
 use entraldap::directory::entry::Entry;
-use entraldap::directory::filter::{Extensible, Filter, MAX_DEPTH, Substrings};
+use entraldap::directory::filter::{Extensible, Filter, MAX_DEPTH, Octets, Substrings};
 use entraldap::directory::predicate::Predicate;
 use entraldap::directory::schema;
 use std::sync::OnceLock;
@@ -49,7 +49,7 @@ fn entries() -> &'static [Entry] {
 
 /// Binding and evaluating is total, negation is its own opposite, and the parts of a
 /// filter decide the whole by the tables of RFC 4511 4.5.1.7.
-pub fn evaluates(filter: &Filter) {
+pub fn evaluates(filter: &Filter<'_>) {
     for entry in entries() {
         let expected = truth(filter, entry);
         assert_eq!(say(filter, entry), expected);
@@ -58,7 +58,7 @@ pub fn evaluates(filter: &Filter) {
     }
 }
 
-fn say(filter: &Filter, entry: &Entry) -> Option<bool> {
+fn say(filter: &Filter<'_>, entry: &Entry) -> Option<bool> {
     let bound = Predicate::bind(filter, schema::standard(), &|_| true);
     bound.evaluate(entry, &in_chain)
 }
@@ -68,8 +68,8 @@ fn in_chain(attribute: AttributeId, key: &[u8]) -> bool {
 }
 
 /// Truth by the parts: none is skipped.
-fn truth(filter: &Filter, entry: &Entry) -> Option<bool> {
-    let all = |list: &[Filter]| -> Vec<Option<bool>> {
+fn truth(filter: &Filter<'_>, entry: &Entry) -> Option<bool> {
+    let all = |list: &[Filter<'_>]| -> Vec<Option<bool>> {
         list.iter().map(|inner| truth(inner, entry)).collect()
     };
     match filter {
@@ -100,14 +100,14 @@ fn truth(filter: &Filter, entry: &Entry) -> Option<bool> {
 
 /// Reading what was written gives the same filter, where its names can be written at all.
 #[allow(dead_code, reason = "one of the two targets needs it")]
-pub fn is_written_and_read(filter: &Filter) {
+pub fn is_written_and_read(filter: &Filter<'_>) {
     if can_be_written(filter, 0) {
         let written = filter.to_string();
         assert_eq!(Filter::parse(&written).as_ref(), Ok(filter), "{written}");
     }
 }
 
-fn can_be_written(filter: &Filter, depth: usize) -> bool {
+fn can_be_written(filter: &Filter<'_>, depth: usize) -> bool {
     let is_word = |name: &[u8]| {
         let allowed = |octet: &u8| octet.is_ascii_alphanumeric() || b"-.;_".contains(octet);
         !name.is_empty() && name.iter().all(allowed)
@@ -120,7 +120,7 @@ fn can_be_written(filter: &Filter, depth: usize) -> bool {
             Filter::Not(inner) => can_be_written(inner, depth + 1),
             Filter::Extensible(Extensible { rule, attribute, .. }) => {
                 let rule_is_word =
-                    |rule: &Vec<u8>| is_word(rule) && !rule.eq_ignore_ascii_case(b"dn");
+                    |rule: &Octets<'_>| is_word(rule) && !rule.eq_ignore_ascii_case(b"dn");
                 (rule.is_some() || attribute.is_some())
                     && rule.as_ref().is_none_or(rule_is_word)
                     && attribute.as_ref().is_none_or(|name| is_word(name))

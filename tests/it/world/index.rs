@@ -58,7 +58,7 @@ impl Checker {
                             grams.entry((slot.id.0, gram.to_vec())).or_default().insert(*number);
                         }
                     }
-                    equal.entry((slot.id.0, key)).or_default().insert(*number);
+                    equal.entry((slot.id.0, key.into_vec())).or_default().insert(*number);
                 }
             }
         }
@@ -87,7 +87,7 @@ impl Checker {
         }
         self.grams.extend(grams.keys().cloned());
         for (attribute, gram) in &self.grams {
-            let piece = Substrings { any: vec![gram.clone()], ..Substrings::default() };
+            let piece = Substrings { any: vec![gram.clone().into()], ..Substrings::default() };
             let (found, _) = snapshot.substrings(AttributeId(*attribute), &piece, None).unwrap();
             let found: Numbers = found.iter().collect();
             let wanted = grams.get(&(*attribute, gram.clone())).cloned().unwrap_or_default();
