@@ -29,8 +29,9 @@
 //! that is given up before its end.
 //! A search: frame, decode, controls, what the account may see, base, plan over the indexes,
 //! order, test where a plan is not exact, copy finished attributes into the answer; one
-//! [`replica::Snapshot`] throughout. Searches of one connection take turns; one whose plan walks
-//! over an index is planned beside the threads that serve. Entries, and who has an address or an
+//! [`replica::Snapshot`] throughout. Searches of one connection take turns. One that takes longer
+//! than a millisecond, or whose plan walks over an index, goes on in the background, on threads of
+//! a lower priority, and its connection with it until it is over. Entries, and who has an address or an
 //! id, come out of memory ([`replica::Writer::keep_in_memory`]) as soon as they
 //! have been read into it, and out of the file until then; both are of one commit.
 //!

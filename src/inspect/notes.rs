@@ -37,7 +37,7 @@ pub(super) fn notes(
     if patient.is_given_up() {
         notes.push(format!(
             "without a size limit more than {MANY_ROWS} rows may have to be looked at: such searches \
-             wait for each other, half as many at once as there are cores"
+             wait for each other, half as many at once as there are cores, and let others go first"
         ));
     }
     Ok(notes)

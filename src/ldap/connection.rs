@@ -23,6 +23,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tracing::Instrument;
 
 /// So many octets of requests may wait while others are carried out.
 const PENDING: usize = 64 * 1024;
@@ -52,8 +53,8 @@ enum Next {
     /// Others have their turn.
     Yield,
     Check(i32, PendingBind),
-    /// Ask the indexes for this search.
-    Plan(Box<Cursor>),
+    /// Ask the indexes for a search.
+    Plan,
     StartTls,
     End(End),
 }
@@ -80,6 +81,7 @@ pub(crate) struct Connection {
     /// Requests that wait and are not to be carried out any more.
     abandoned: Vec<i32>,
     requests: u64,
+    in_background: bool,
     watch: Watch,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -108,14 +110,27 @@ impl Connection {
             running: VecDeque::new(),
             abandoned: Vec::new(),
             requests: 0,
+            in_background: false,
             watch,
             shutdown: Box::pin(shutdown.cancelled_owned()),
         }
     }
 
-    /// Serves the connection to its end. `tls` begins with a handshake.
-    pub(crate) async fn serve(&mut self, tls: bool) -> End {
-        let end = self.serve_all(tls).await;
+    /// Serves the connection to its end, and says how many requests came. `tls` begins with a
+    /// handshake.
+    pub(crate) async fn serve(mut self: Box<Self>, tls: bool) -> (End, u64) {
+        let mut end = if tls { self.start_tls().await.err() } else { None };
+        let end = loop {
+            end = match end {
+                Some(end) => break end,
+                None => self.serve_here().await,
+            };
+            if end.is_none() {
+                let served = self.serve_in_background().await;
+                let Some((connection, ended)) = served else { return (End::Shutdown, 0) };
+                (self, end) = (connection, ended);
+            }
+        };
         self.running.clear();
         match &end {
             End::Malformed(malformed) => {
@@ -130,20 +145,42 @@ impl Connection {
             End::Sequence | End::Client | End::Idle | End::Unbind => self.part(None).await,
             End::Silent | End::Stalled | End::Handshake(_) | End::Io(_) => {}
         }
-        end
+        (end, self.requests)
     }
 
-    /// How many requests have been read.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests
+    /// Serves until the searches under way are over, or the connection. `None` when the process
+    /// ends.
+    async fn serve_in_background(mut self: Box<Self>) -> Option<(Box<Self>, Option<End>)> {
+        let server = Arc::clone(&self.server);
+        let work = async move {
+            self.in_background = true;
+            let end = self.serve_here().await;
+            self.in_background = false;
+            (self, end)
+        };
+        server.background.run(work.in_current_span()).await
     }
 
-    async fn serve_all(&mut self, tls: bool) -> End {
-        if tls && let Err(end) = self.start_tls().await {
-            return end;
+    /// Whether the other place is the right one for what comes next: the background while there
+    /// is a search that takes long, the front for everything else.
+    fn is_misplaced(&self, next: &Next) -> bool {
+        let can_wait = matches!(next, Next::Wait(_) | Next::Yield);
+        let is_long = matches!(next, Next::Wait(Goal::Room) | Next::Yield | Next::Plan);
+        match (self.in_background, self.running.is_empty()) {
+            (false, false) => is_long,
+            (true, true) => can_wait,
+            _ => false,
         }
+    }
+
+    /// Serves until the end, or until it [`Self::is_misplaced`].
+    async fn serve_here(&mut self) -> Option<End> {
         loop {
-            let step = match self.work() {
+            let next = self.work();
+            if self.is_misplaced(&next) {
+                return None;
+            }
+            let step = match next {
                 Next::Wait(goal) => self.exchange(goal).await,
                 Next::Yield => {
                     let step = self.exchange(Goal::Now).await;
@@ -151,7 +188,7 @@ impl Connection {
                     step
                 }
                 Next::Check(id, pending) => self.check(id, pending).await,
-                Next::Plan(cursor) => self.plan(cursor).await,
+                Next::Plan => self.plan().await,
                 Next::StartTls => match self.exchange(Goal::Sent).await {
                     Ok(()) => self.start_tls().await,
                     Err(end) => Err(end),
@@ -159,7 +196,7 @@ impl Connection {
                 Next::End(end) => Err(end),
             };
             if let Err(end) = step {
-                return end;
+                return Some(end);
             }
         }
     }
@@ -180,9 +217,11 @@ impl Connection {
     }
 
     /// Lets the indexes be asked on a thread of its own; this connection waits meanwhile.
-    async fn plan(&mut self, cursor: Box<Cursor>) -> Result<(), End> {
+    async fn plan(&mut self) -> Result<(), End> {
         self.exchange(Goal::Now).await?;
-        let planned = self.server.planners.plan(cursor);
+        let place = self.to_be_planned();
+        let Some(cursor) = place.and_then(|at| self.running.remove(at)) else { return Ok(()) };
+        let planned = self.server.background.plan(cursor);
         let planned = tokio::select! {
             planned = planned => planned,
             () = &mut self.shutdown => None,

@@ -106,31 +106,31 @@ fn accept(
     let _ = stream.set_nodelay(true);
     let id = server.next_connection();
     let span = tracing::debug_span!("ldap", id, %peer);
-    let connection = Connection::new(
+    let connection = Box::new(Connection::new(
         Arc::clone(server),
         Stream::Plain(stream),
         peer.ip(),
         shutdown.child_token(),
-    );
+    ));
     let server = Arc::clone(server);
     connections.spawn(run(connection, server, tls, (id, peer), place).instrument(span));
 }
 
 async fn run(
-    mut connection: Connection,
+    connection: Box<Connection>,
     server: Arc<Server>,
     tls: bool,
     (id, peer): (u64, SocketAddr),
     _place: (OwnedSemaphorePermit, Guest),
 ) {
     let _counted = server.counters.connected();
-    let end = connection.serve(tls).await;
+    let (end, requests) = connection.serve(tls).await;
     if end.is_trouble()
         && let Some(passed_over) = server.complaints.admit(Instant::now())
     {
         tracing::info!(id, %peer, reason = %end, passed_over, "disconnected");
     }
-    tracing::debug!(id, %peer, requests = connection.requests(), end = %end, "connection ended");
+    tracing::debug!(id, %peer, requests, end = %end, "connection ended");
 }
 
 /// A word of explanation, if it can be said without waiting.

@@ -1,12 +1,13 @@
 //! The front door: LDAP, LDAPS and StartTLS (RFC 4510 to 4519), read only.
 //!
-//! [`listener`] accepts; a [`connection`] reads and writes; [`operation`] comes to a
-//! verdict on each request, in the [`session`] of the client; [`search`] finds entries;
-//! [`wire`] is what the octets look like.
+//! [`listener`] accepts; a [`connection`] reads and writes, in the [`background`] while a search
+//! of it takes long; [`operation`] comes to a verdict on each request, in the [`session`] of the
+//! client; [`search`] finds entries; [`wire`] is what the octets look like.
 
 mod access;
 mod accounts;
 mod addresses;
+mod background;
 mod bind;
 mod bind_name;
 mod certificate;
@@ -20,7 +21,6 @@ mod extended;
 mod generated;
 mod listener;
 mod operation;
-mod planners;
 mod profile;
 mod refused;
 mod root_dse;

@@ -23,10 +23,8 @@ use std::time::Instant;
 pub(crate) enum Verdict {
     /// The next request: this one is answered, or has no answer.
     Next,
-    /// Go on with this search.
+    /// Go on with this search, for which the indexes may have to be asked first.
     Running(Box<Cursor>),
-    /// Ask the indexes for this search, then go on with it.
-    Plan(Box<Cursor>),
     /// Stop the operation with this number, without a word.
     Abandon(i32),
     /// Stop the second one, then [`Batch::canceled`] for the first.
@@ -142,7 +140,9 @@ impl<'s> Batch<'s> {
                 self.count(OperationKind::Search, code);
                 return Verdict::Next;
             }
-            Begun::Entries(cursor) if cursor.is_open() => return Verdict::Plan(Box::new(cursor)),
+            Begun::Entries(cursor) if cursor.is_open() => {
+                return Verdict::Running(Box::new(cursor));
+            }
             Begun::Entries(cursor) => cursor,
         };
         match cursor.step(self.server, out, room, &mut self.slice) {

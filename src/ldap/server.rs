@@ -3,10 +3,10 @@
 use super::access::Access;
 use super::accounts::AccountError;
 use super::addresses::Addresses;
+use super::background::Background;
 use super::complaints::Complaints;
 use super::counters::{Counters, Counts};
 use super::generated::Generated;
-use super::planners::Planners;
 use super::schema_entry;
 use super::search::ReadError;
 use super::search::paging::CookieKey;
@@ -44,8 +44,8 @@ pub enum StartError {
     #[error("no random octets from the system: {0}")]
     Random(#[from] getrandom::Error),
     /// The system starts no more threads.
-    #[error("no thread for searches that take long to plan: {0}")]
-    Planners(std::io::Error),
+    #[error("no threads for searches that take long: {0}")]
+    Threads(std::io::Error),
 }
 
 /// The LDAP server behind all listeners.
@@ -64,7 +64,7 @@ pub struct Server {
     pub(crate) cookies: CookieKey,
     pub(crate) counters: Counters,
     pub(crate) permits: Arc<Semaphore>,
-    pub(crate) planners: Planners,
+    pub(crate) background: Background,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) complaints: Complaints,
     /// Names that nearly all searches have as their base, as clients write them, and
@@ -96,7 +96,7 @@ impl Server {
             permits: Arc::new(Semaphore::new(
                 settings.limits.connections.min(Semaphore::MAX_PERMITS),
             )),
-            planners: Planners::new().map_err(StartError::Planners)?,
+            background: Background::new().map_err(StartError::Threads)?,
             addresses: Addresses::new(settings.limits.connections_per_address),
             complaints: Complaints::default(),
             connection: AtomicU64::new(0),

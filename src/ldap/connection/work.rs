@@ -32,6 +32,9 @@ enum Waiting {
 impl Connection {
     /// Carries out what has been received, as far as it goes without waiting.
     pub(super) fn work(&mut self) -> Next {
+        if self.to_be_planned().is_some() {
+            return Next::Plan;
+        }
         let server = Arc::clone(&self.server);
         let now = Instant::now();
         let mut batch = Batch::new(&server, Slice::new(now.into_std()));
@@ -47,6 +50,10 @@ impl Connection {
                 Err(malformed) => return Next::End(End::Malformed(malformed)),
             };
             match waiting {
+                // In the background nothing is carried out but beside a search that takes long.
+                Waiting::Message(..) if self.in_background && self.running.is_empty() => {
+                    return Next::Yield;
+                }
                 Waiting::Message(header, len) => {
                     let verdict = self.next_request(&mut batch, header, len);
                     self.input.advance(len);
@@ -79,6 +86,11 @@ impl Connection {
                 return Next::Yield;
             }
         }
+    }
+
+    /// The place of a search for which the indexes are still to be asked.
+    pub(super) fn to_be_planned(&self) -> Option<usize> {
+        self.running.iter().position(|cursor| cursor.is_open())
     }
 
     /// Goes on with the search whose turn it is. Says whether it is over.
@@ -163,14 +175,16 @@ impl Connection {
     fn obey(&mut self, verdict: Verdict) -> Option<Next> {
         match verdict {
             Verdict::Next => {}
-            Verdict::Running(cursor) => self.running.push_back(cursor),
+            Verdict::Running(cursor) => {
+                self.running.push_back(cursor);
+                return self.to_be_planned().map(|_| Next::Plan);
+            }
             // RFC 4511 4.11: "the server MUST NOT send a response" to either.
             Verdict::Abandon(id) => drop(self.stop(id)),
             Verdict::Cancel(id, target) => {
                 let stopped = self.stop(target);
                 Batch::canceled(&self.server, id, stopped.as_deref(), &mut self.output);
             }
-            Verdict::Plan(cursor) => return Some(Next::Plan(cursor)),
             Verdict::Check(id, pending) => return Some(Next::Check(id, pending)),
             Verdict::StartTls => return Some(Next::StartTls),
             Verdict::Close => return Some(Next::End(End::Sequence)),

@@ -18,6 +18,10 @@ use ldap3_proto::LdapResultCode;
 /// not followed in passing.
 const MANY_MEMBERSHIPS: usize = 8;
 
+/// What is sorted is looked for in an index besides, by its first key. So many rows are looked
+/// at to find some hundred thousand entries of a class.
+const MANY_ROWS_TO_SORT: u64 = 64;
+
 /// A search of which no index has been asked yet.
 pub(crate) struct Question {
     /// What entries must satisfy.
@@ -61,7 +65,11 @@ impl Settled {
 impl Question {
     /// Asks the indexes, unless that takes long: milliseconds, and in the worst case seconds.
     pub(super) fn settle_soon(self, snapshot: &Snapshot) -> Result<Settled, NoRegion> {
-        let budget = self.budget(snapshot)?.patience(MANY_ROWS);
+        let rows = match self.order {
+            Ordered::As(..) => MANY_ROWS_TO_SORT,
+            Ordered::No(_) => MANY_ROWS,
+        };
+        let budget = self.budget(snapshot)?.patience(rows);
         let found = self.find(snapshot, &budget)?;
         if budget.is_given_up() || test::memberships(&self.predicate) > MANY_MEMBERSHIPS {
             return Ok(Settled::later(self));

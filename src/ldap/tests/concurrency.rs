@@ -48,6 +48,30 @@ async fn a_lookup_does_not_wait_for_the_end_of_a_dump() {
     assert_eq!(dumps, [(5, 0x65, 0), (8, 0x65, 0)]);
 }
 
+#[tokio::test]
+async fn only_a_search_that_takes_long_is_served_in_the_background() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let background = &world.server.background;
+    let mut client = world.bound().await;
+    client.send(&lookup(4)).await;
+    assert_eq!(ends(&mut client, 1).await, [(4, 0x65, 0)]);
+    assert_eq!(background.connections(), 0);
+    client.send(&dump(5)).await;
+    // The rest fits into no buffer on the way.
+    assert_eq!(client.next().await.unwrap().tag, 0x64);
+    assert_eq!(background.connections(), 1);
+    // Others are served meanwhile, and so are its own lookups.
+    let mut other = world.bound().await;
+    other.send(&lookup(6)).await;
+    assert_eq!(ends(&mut other, 1).await, [(6, 0x65, 0)]);
+    client.send(&[lookup(7), message(&[8], b"\x50\x01\x05", &[]), lookup(9)].concat()).await;
+    assert_eq!(ends(&mut client, 2).await, [(7, 0x65, 0), (9, 0x65, 0)]);
+    // A task that has said what it came to may be there for a moment.
+    while background.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Whether the plan of a filter is given up when it may look at more than so many rows.
 fn is_given_up(writer: &Writer, filter: &str, rows: u64, enough: Option<usize>) -> bool {
     let snapshot = writer.reader().snapshot();
