@@ -30,10 +30,11 @@
 //! A search: frame, decode, controls, what the account may see, base, plan over the indexes,
 //! order, test where a plan is not exact, copy finished attributes into the answer; one
 //! [`replica::Snapshot`] throughout. Searches of one connection take turns. One that takes longer
-//! than a millisecond, or whose plan walks over an index, goes on in the background, on threads of
-//! a lower priority, and its connection with it until it is over. Entries, and who has an address or an
-//! id, come out of memory ([`replica::Writer::keep_in_memory`]) as soon as they
-//! have been read into it, and out of the file until then; both are of one commit.
+//! than a millisecond, writes more than fits into a buffer, or whose plan walks over an index goes
+//! on in the background, on threads of a lower priority, and its connection with it until it is
+//! over. Entries, and who has an address or an id, come out of memory
+//! ([`replica::Writer::keep_in_memory`]) as soon as they have been read into it, and out of the
+//! file until then; both are of one commit.
 //!
 //! Unknown is never answered as absent: until a first complete sync is published, a
 //! context has no base entry ([`replica::Context::entry`]), and searches in it answer

@@ -14,8 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Threads of a lower priority: as many as there are cores for searches that write much, and
-/// half as many for plans.
+/// Threads of a lower priority: as many as there are cores for connections with a search that
+/// takes long, and half as many for plans.
 pub(crate) struct Background(Option<Runtime>);
 
 impl Background {

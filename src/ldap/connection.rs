@@ -178,7 +178,8 @@ impl Connection {
         loop {
             let next = self.work();
             if self.is_misplaced(&next) {
-                return None;
+                // What has been answered does not wait for the other threads.
+                return self.exchange(Goal::Now).await.err();
             }
             let step = match next {
                 Next::Wait(goal) => self.exchange(goal).await,
@@ -277,6 +278,10 @@ impl Connection {
             if goal != Goal::Room || !self.running.is_empty() || all_sent {
                 return Poll::Ready(Ok(()));
             }
+        }
+        // Not even a client that reads as fast as it is answered keeps the process from its end.
+        if !self.running.is_empty() && self.shutdown.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(End::Shutdown));
         }
         match goal {
             Goal::Now => return Poll::Ready(Ok(())),

@@ -43,9 +43,9 @@ pub enum StartError {
     /// The system gives no random octets.
     #[error("no random octets from the system: {0}")]
     Random(#[from] getrandom::Error),
-    /// The system starts no more threads.
-    #[error("no threads for searches that take long: {0}")]
-    Threads(std::io::Error),
+    /// The system gives nothing to wait with.
+    #[error("searches that take long cannot be served: {0}")]
+    Background(std::io::Error),
 }
 
 /// The LDAP server behind all listeners.
@@ -96,7 +96,7 @@ impl Server {
             permits: Arc::new(Semaphore::new(
                 settings.limits.connections.min(Semaphore::MAX_PERMITS),
             )),
-            background: Background::new().map_err(StartError::Threads)?,
+            background: Background::new().map_err(StartError::Background)?,
             addresses: Addresses::new(settings.limits.connections_per_address),
             complaints: Complaints::default(),
             connection: AtomicU64::new(0),

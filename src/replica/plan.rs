@@ -83,6 +83,12 @@ impl Found {
         if self.exact { Found { complement: !self.complement, ..self } } else { Found::all(false) }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self, snapshot: &Snapshot) -> Result<u64, Error> {
+        let listed = self.ids.len() as u64;
+        Ok(if self.complement { snapshot.len()?.saturating_sub(listed) } else { listed })
+    }
+
     /// What is known of it.
     pub(crate) fn known(&self) -> Known {
         Known { listed: self.ids.len(), complement: self.complement, exact: self.exact }

@@ -4,7 +4,7 @@
 use super::ReadError;
 use super::cursor::Feed;
 use super::scope::{NoRegion, Region};
-use super::sort::{Order, SortPosition, Sorted};
+use super::sort::{FEW, Order, SortPosition, Sorted};
 use super::test::{self, Test};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
@@ -17,10 +17,6 @@ use ldap3_proto::LdapResultCode;
 /// To prepare a test, each membership that it asks for is followed; more than so many are
 /// not followed in passing.
 const MANY_MEMBERSHIPS: usize = 8;
-
-/// What is sorted is looked for in an index besides, by its first key. So many rows are looked
-/// at to find some hundred thousand entries of a class.
-const MANY_ROWS_TO_SORT: u64 = 64;
 
 /// A search of which no index has been asked yet.
 pub(crate) struct Question {
@@ -65,13 +61,15 @@ impl Settled {
 impl Question {
     /// Asks the indexes, unless that takes long: milliseconds, and in the worst case seconds.
     pub(super) fn settle_soon(self, snapshot: &Snapshot) -> Result<Settled, NoRegion> {
-        let rows = match self.order {
-            Ordered::As(..) => MANY_ROWS_TO_SORT,
-            Ordered::No(_) => MANY_ROWS,
-        };
-        let budget = self.budget(snapshot)?.patience(rows);
+        let budget = self.budget(snapshot)?.patience(MANY_ROWS);
         let found = self.find(snapshot, &budget)?;
-        if budget.is_given_up() || test::memberships(&self.predicate) > MANY_MEMBERSHIPS {
+        // The order of many is looked for in an index, too.
+        let are_many_to_sort = match (&self.order, &found) {
+            (Ordered::As(..), Some(found)) => found.count(snapshot)? > FEW as u64,
+            _ => false,
+        };
+        let memberships = test::memberships(&self.predicate);
+        if budget.is_given_up() || memberships > MANY_MEMBERSHIPS || are_many_to_sort {
             return Ok(Settled::later(self));
         }
         self.conclude(found, snapshot)

@@ -17,7 +17,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// So many entries are sorted on the spot.
-const FEW: usize = 1000;
+pub(super) const FEW: usize = 1000;
 /// So many rows of an index are read in one step.
 const STEP: usize = 1024;
 /// With more than one key, groups that are equal in the first one are sorted on the spot:
