@@ -2,10 +2,11 @@
 //! tenant. `cargo run --release --example simulate -- ADDRESS:PORT USERS|FOLDER [CHANGES-PER-MINUTE [DELAY-MS]]`
 //!
 //! Reads lines from standard input: `changes N` lets so many things happen at once, `titles N`
-//! gives so many users another job title and changes nothing else.
+//! gives so many users another job title and changes nothing else; `throttle N` answers the next N
+//! requests with 429, and `fail N` with 503.
 
 use entraldap::simulator::life::changes;
-use entraldap::simulator::{Action, Kind, Options, Rule, Simulator, Tenant};
+use entraldap::simulator::{Action, Kind, Options, RetryAfter, Rule, Simulator, Tenant};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Reading a terminal cannot be given up: the thread ends with the process.
     std::thread::spawn(move || {
         for (line, round) in std::io::stdin().lines().map_while(Result::ok).zip(1..) {
-            println!("{}", told.with_tenant(|tenant| carry_out(tenant, &line, round)));
+            println!("{}", carry_out(&told, &line, round));
         }
     });
     tokio::signal::ctrl_c().await?;
@@ -47,19 +48,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Does what a line of input says; `round` is another number each time.
-fn carry_out(tenant: &mut Tenant, line: &str, round: u64) -> String {
+fn carry_out(simulator: &Simulator, line: &str, round: u64) -> String {
     let what = line.trim().split_once(' ').map(|(verb, count)| (verb, count.parse::<usize>()));
+    let fault = |action, times| {
+        simulator.faults().add(Rule::new(action).times(times));
+        format!("the next {times} requests fail")
+    };
     match what {
         Some(("changes", Ok(count))) => {
-            format!("{} changes", changes(tenant, round, count).len())
+            let done = simulator.with_tenant(|tenant| changes(tenant, round, count).len());
+            format!("{done} changes")
         }
         Some(("titles", Ok(count))) => {
-            let ids: Vec<String> = tenant.live(Kind::User).take(count).map(str::to_owned).collect();
-            let title = format!("Head of round {round}");
-            let is_done =
-                |id: &&String| tenant.set(Kind::User, id, "jobTitle", title.clone().into()).is_ok();
-            format!("{} titles", ids.iter().filter(is_done).count())
+            let done = simulator.with_tenant(|tenant| titles(tenant, count, round));
+            format!("{done} titles")
         }
-        _ => format!("{line}: neither \"changes N\" nor \"titles N\""),
+        Some(("throttle", Ok(times))) => fault(Action::Throttle(RetryAfter::Seconds(2)), times),
+        Some(("fail", Ok(times))) => fault(Action::Status(503, RetryAfter::Missing), times),
+        _ => format!("{line}: none of \"changes N\", \"titles N\", \"throttle N\", \"fail N\""),
     }
+}
+
+/// Gives users another job title.
+fn titles(tenant: &mut Tenant, count: usize, round: u64) -> usize {
+    let ids: Vec<String> = tenant.live(Kind::User).take(count).map(str::to_owned).collect();
+    let title = format!("Head of round {round}");
+    let is_done =
+        |id: &&String| tenant.set(Kind::User, id, "jobTitle", title.clone().into()).is_ok();
+    ids.iter().filter(is_done).count()
 }
