@@ -53,7 +53,7 @@ fn preparation(text: &str) {
         let (key, piece) = (syntax.key(text.as_bytes()), syntax.piece(text.as_bytes()));
         if let (Some(key), Some(piece), true) = (key, piece, syntax.has_substrings()) {
             let piece =
-                Substrings { any: vec![piece.trim_ascii().to_vec()], ..Substrings::default() };
+                Substrings { any: vec![piece.trim_ascii().into()], ..Substrings::default() };
             assert!(*syntax == Syntax::CaseExactString || piece.match_key(&key));
         }
     }
