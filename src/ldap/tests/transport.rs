@@ -1,9 +1,16 @@
 //! Connections: many requests at once, abandon, TLS, shutdown, limits.
 
 use super::world::{BASE, World, entry, replica, settings, small, tls_settings};
+use crate::ldap::connection::Connection;
+use crate::ldap::end::End;
+use crate::ldap::server::Server;
+use crate::ldap::stream::Stream;
 use crate::ldap::wire::samples::{message, search, tlv};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 pub(super) fn who_am_i() -> Vec<u8> {
     tlv(0x77, &tlv(0x80, b"1.3.6.1.4.1.4203.1.11.3"))
@@ -135,6 +142,31 @@ async fn at_shutdown_every_connection_gets_a_notice() {
     }
     world.serving.await.unwrap();
     assert_eq!(world.server.counts().open, 0);
+}
+
+/// A client that reads as fast as it is answered is never waited for.
+#[tokio::test]
+async fn a_dump_ends_at_shutdown_though_nobody_waits_for_its_client() {
+    let mut settings = settings();
+    settings.anonymous = Some(Arc::default());
+    settings.limits.output = 16 << 10;
+    let writer = replica(large());
+    let server = Arc::new(Server::new(&settings, writer.reader(), SystemTime::now).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, peer) = listener.accept().await.unwrap();
+    let dump = message(b"\x05", &search(BASE, 2, "(objectClass=*)", &[]), &[]);
+    client.write_all(&dump).await.unwrap();
+    stream.readable().await.unwrap();
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    let connection = Connection::new(server, Stream::Plain(stream), peer.ip(), shutdown);
+    let (end, requests) = Box::new(connection).serve(false).await;
+    assert!(matches!(end, End::Shutdown) && requests == 1, "{end}");
+    let mut answered = Vec::new();
+    client.read_to_end(&mut answered).await.unwrap();
+    // One buffer, and the notice; the buffers of the system hold far more.
+    assert!((16 << 10..64 << 10).contains(&answered.len()), "{}", answered.len());
 }
 
 #[tokio::test]
