@@ -20,6 +20,9 @@ impl Slice {
         Slice { start: now, units: 0 }
     }
 
+    /// So many units that the clock is read.
+    pub(crate) const UNKNOWN: u32 = UNITS_PER_CLOCK;
+
     /// Counts units of work, and says whether they were the last.
     pub(crate) fn spent(&mut self, units: u32) -> bool {
         self.units = self.units.saturating_add(units);

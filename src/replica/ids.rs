@@ -2,6 +2,7 @@
 
 use roaring::RoaringBitmap;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The number of an entry inside one replica; never reused.
 pub type Number = u32;
@@ -15,8 +16,8 @@ pub type Few = SmallVec<[Number; 4]>;
 pub enum Ids {
     /// Ascending, without repeats.
     Few(Few),
-    /// Any number.
-    Many(RoaringBitmap),
+    /// Any number. Large ones are read once for many searches.
+    Many(Arc<RoaringBitmap>),
 }
 
 impl Default for Ids {
@@ -73,7 +74,7 @@ impl Ids {
             (Ids::Many(set), Ids::Few(list)) => {
                 Ids::Few(list.iter().copied().filter(|n| set.contains(*n)).collect())
             }
-            (Ids::Many(set), Ids::Many(other)) => Ids::Many(set & other),
+            (Ids::Many(set), Ids::Many(other)) => Ids::from(&*set & &**other),
         }
     }
 
@@ -88,7 +89,7 @@ impl Ids {
                 list.dedup();
                 Ids::Few(list)
             }
-            (this, other) => Ids::Many(this.into_bitmap() | other.into_bitmap()),
+            (this, other) => Ids::from(this.into_bitmap() | other.into_bitmap()),
         }
     }
 
@@ -99,11 +100,12 @@ impl Ids {
                 list.retain(|n| !other.contains(*n));
                 Ids::Few(list)
             }
-            Ids::Many(set) => Ids::Many(match other {
+            Ids::Many(set) => Ids::from(match other {
                 Ids::Few(list) => {
-                    set - RoaringBitmap::from_sorted_iter(list.iter().copied()).unwrap_or_default()
+                    let list = RoaringBitmap::from_sorted_iter(list.iter().copied());
+                    Arc::unwrap_or_clone(set) - list.unwrap_or_default()
                 }
-                Ids::Many(other) => set - other,
+                Ids::Many(other) => &*set - &**other,
             }),
         }
     }
@@ -112,7 +114,7 @@ impl Ids {
     pub fn into_bitmap(self) -> RoaringBitmap {
         match self {
             Ids::Few(list) => list.into_iter().collect(),
-            Ids::Many(set) => set,
+            Ids::Many(set) => Arc::unwrap_or_clone(set),
         }
     }
 }
@@ -125,7 +127,7 @@ impl From<Number> for Ids {
 
 impl From<RoaringBitmap> for Ids {
     fn from(set: RoaringBitmap) -> Self {
-        Ids::Many(set)
+        Ids::Many(Arc::new(set))
     }
 }
 

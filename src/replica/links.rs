@@ -35,7 +35,7 @@ impl Snapshot {
                 }
             }
         }
-        Ok(Ids::Many(seen))
+        Ok(Ids::from(seen))
     }
 
     /// Members of a group, direct ones, as far as they are served.

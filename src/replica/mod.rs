@@ -10,6 +10,7 @@ pub mod error;
 pub mod frames;
 pub mod ids;
 mod keys;
+mod large;
 mod links;
 pub mod log;
 pub mod open;

@@ -1,14 +1,15 @@
 //! Postings: a key to a set of numbers. Short lists lie beside the key; long ones in
-//! chunks of 65,536 numbers, so that one more number rewrites at most 8 KiB.
+//! chunks of 65,536 numbers, so that one more number rewrites at most 8 KiB. Searches read
+//! them by way of [`read`].
+
+pub(super) mod read;
 
 use super::error::Error;
 use super::ids::{Few, Ids, Number};
 use super::operations::{Operation, Operations};
 use super::runs::Runs;
-use super::tables::{PostingsTables, ReadPostings};
-use redb::{
-    AccessGuard, ReadableTable, ReadableTableMetadata, StorageError, Table, WriteTransaction,
-};
+use super::tables::PostingsTables;
+use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use roaring::RoaringBitmap;
 use std::ops::Bound;
 use std::path::Path;
@@ -23,9 +24,6 @@ const CHUNKED: u8 = 1;
 const FLUSH_AT: usize = 32 << 20;
 
 type Octets = &'static [u8];
-
-/// Keys of an attribute and the numbers that have them.
-pub(super) type Rows<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Ids), Error>> + 'a>;
 
 /// What a head says.
 enum Head {
@@ -66,120 +64,19 @@ where
 {
     match read_head(head)? {
         Head::List(list) => Ok(Ids::Few(list)),
-        Head::Chunked(_) => {
-            let mut all = RoaringBitmap::new();
-            for row in chunks.range((key, 0u16)..=(key, u16::MAX))? {
-                all |= read_chunk(row?.1.value())?;
-            }
-            Ok(Ids::Many(all))
-        }
+        Head::Chunked(_) => read_chunks(chunks, key).map(Ids::from),
     }
 }
 
-impl ReadPostings {
-    /// The numbers of one key.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Ids, Error> {
-        read(&self.heads, &self.chunks, key)
+fn read_chunks<C>(chunks: &C, key: &[u8]) -> Result<RoaringBitmap, Error>
+where
+    C: ReadableTable<(Octets, u16), Octets>,
+{
+    let mut all = RoaringBitmap::new();
+    for row in chunks.range((key, 0u16)..=(key, u16::MAX))? {
+        all |= read_chunk(row?.1.value())?;
     }
-
-    /// How many numbers one key has, without reading them.
-    pub(super) fn count(&self, key: &[u8]) -> Result<usize, Error> {
-        let Some(head) = self.heads.get(key)? else { return Ok(0) };
-        Ok(match read_head(head.value())? {
-            Head::List(list) => list.len(),
-            Head::Chunked(count) => count as usize,
-        })
-    }
-
-    /// The keys in a range, without their first two octets, and their numbers.
-    pub(super) fn rows(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        reverse: bool,
-    ) -> Result<Rows<'_>, Error> {
-        let row =
-            |row: Result<(AccessGuard<'_, Octets>, AccessGuard<'_, Octets>), StorageError>| {
-                let (key, head) = row?;
-                let ids = resolve(&self.chunks, key.value(), head.value())?;
-                Ok((key.value().get(2..).unwrap_or_default().to_vec(), ids))
-            };
-        let rows = self.heads.range::<&[u8]>((from, to))?;
-        Ok(if reverse { Box::new(rows.rev().map(row)) } else { Box::new(rows.map(row)) })
-    }
-
-    /// Tells every key in a range, without its first two octets, and its numbers, while
-    /// `go_on` says so; the flag says whether it did to the end.
-    pub(super) fn each(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        mut go_on: impl FnMut() -> bool,
-        mut tell: impl FnMut(&[u8], &Ids),
-    ) -> Result<bool, Error> {
-        for row in self.heads.range::<&[u8]>((from, to))? {
-            if !go_on() {
-                return Ok(false);
-            }
-            let (key, head) = row?;
-            let ids = resolve(&self.chunks, key.value(), head.value())?;
-            tell(key.value().get(2..).unwrap_or_default(), &ids);
-        }
-        Ok(true)
-    }
-
-    /// Numbers of keys in a range that `test` accepts, `enough` of them or more, where there
-    /// are so many.
-    pub(super) fn some(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        enough: usize,
-        test: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Ids, Error> {
-        let mut found = RoaringBitmap::new();
-        for row in self.heads.range::<&[u8]>((from, to))? {
-            let (key, head) = row?;
-            if !test(key.value()) {
-                continue;
-            }
-            match resolve(&self.chunks, key.value(), head.value())? {
-                Ids::Few(list) => found.extend(list),
-                Ids::Many(set) => found |= set,
-            }
-            if found.len() >= enough as u64 {
-                break;
-            }
-        }
-        Ok(Ids::Many(found))
-    }
-
-    /// The union over all keys in a range that `test` accepts.
-    pub(super) fn union(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        test: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Ids, Error> {
-        let mut few = Vec::new();
-        let mut many = RoaringBitmap::new();
-        for row in self.heads.range::<&[u8]>((from, to))? {
-            let (key, head) = row?;
-            if !test(key.value()) {
-                continue;
-            }
-            match resolve(&self.chunks, key.value(), head.value())? {
-                Ids::Few(list) => few.extend(list),
-                Ids::Many(set) => many |= set,
-            }
-        }
-        if many.is_empty() && few.len() <= 1024 {
-            return Ok(few.into_iter().collect());
-        }
-        few.sort_unstable();
-        many.extend(few);
-        Ok(Ids::Many(many))
-    }
+    Ok(all)
 }
 
 /// A postings store inside a write transaction. Operations are buffered and applied in
@@ -390,8 +287,10 @@ fn merge(list: Few, operations: &[Operation]) -> Few {
 
 #[cfg(test)]
 mod tests {
+    use super::read::LARGE;
     use super::*;
-    use crate::replica::tables::EQUAL;
+    use crate::replica::large::LargeSets;
+    use crate::replica::tables::{EQUAL, ReadPostings};
     use proptest::prelude::*;
     use redb::{Database, ReadableDatabase};
     use std::collections::{BTreeMap, BTreeSet};
@@ -399,6 +298,42 @@ mod tests {
 
     fn database() -> Database {
         Database::builder().create_with_backend(redb::backends::InMemoryBackend::new()).unwrap()
+    }
+
+    fn stored(db: &Database) -> ReadPostings {
+        let txn = db.begin_read().unwrap();
+        ReadPostings {
+            heads: txn.open_table(EQUAL.heads).unwrap(),
+            chunks: txn.open_table(EQUAL.chunks).unwrap(),
+            large: LargeSets::default(),
+        }
+    }
+
+    fn change(db: &Database, numbers: impl Iterator<Item = Number>, add: bool) {
+        let txn = db.begin_write().unwrap();
+        {
+            let folder = std::env::temp_dir();
+            let mut postings = WritePostings::open(&txn, EQUAL, &folder).unwrap();
+            numbers.for_each(|number| postings.change(b"key", number, add).unwrap());
+            postings.flush().unwrap();
+        }
+        txn.commit().unwrap();
+    }
+
+    #[test]
+    fn a_large_set_is_that_of_its_snapshot_however_often_it_is_read() {
+        let db = database();
+        change(&db, 0..3 * LARGE, true);
+        let before = stored(&db);
+        let count = |postings: &ReadPostings| postings.get(b"key").unwrap().len();
+        assert_eq!(count(&before), 3 * LARGE as usize);
+        change(&db, LARGE..2 * LARGE, false);
+        let after = stored(&db);
+        for _ in 0..2 {
+            assert_eq!((count(&before), count(&after)), (3 * LARGE as usize, 2 * LARGE as usize));
+        }
+        assert!(!after.get(b"key").unwrap().contains(LARGE));
+        assert!(before.get(b"key").unwrap().contains(LARGE));
     }
 
     proptest! {
@@ -425,11 +360,7 @@ mod tests {
                 }
                 txn.commit().unwrap();
             }
-            let txn = db.begin_read().unwrap();
-            let stored = ReadPostings {
-                heads: txn.open_table(EQUAL.heads).unwrap(),
-                chunks: txn.open_table(EQUAL.chunks).unwrap(),
-            };
+            let stored = stored(&db);
             for (key, set) in &model {
                 prop_assert_eq!(stored.get(key).unwrap().iter().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
                 prop_assert_eq!(stored.count(key).unwrap(), set.len());

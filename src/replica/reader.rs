@@ -5,7 +5,7 @@ use super::encoding::{View, set_of};
 use super::error::Error;
 use super::ids::{Few, Ids, Number};
 use super::keys::{self, linked};
-use super::postings::Rows;
+use super::postings::read::Rows;
 use super::resident::{Packed, Resident};
 use super::set::Set;
 use super::tables::ReadTables;

@@ -1,5 +1,6 @@
 //! The tables of the redb file. Their names and types are its format.
 
+use super::large::LargeSets;
 use redb::{ReadOnlyTable, ReadTransaction, Table, TableDefinition, TableError, WriteTransaction};
 
 /// The format that this program writes.
@@ -116,6 +117,7 @@ pub(super) struct ReadTables {
 pub(super) struct ReadPostings {
     pub(super) heads: ReadOnlyTable<Octets, Octets>,
     pub(super) chunks: ReadOnlyTable<(Octets, u16), Octets>,
+    pub(super) large: LargeSets,
 }
 
 impl ReadTables {
@@ -124,6 +126,7 @@ impl ReadTables {
             Ok(ReadPostings {
                 heads: txn.open_table(store.heads)?,
                 chunks: txn.open_table(store.chunks)?,
+                large: LargeSets::default(),
             })
         };
         Ok(ReadTables {

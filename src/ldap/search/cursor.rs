@@ -202,15 +202,20 @@ impl Cursor {
                 *next = walked.stopped_at;
                 walked
             }
-            Feed::Sorted(sorted) => {
+            Feed::Sorted(sorted) => loop {
                 let place = |ahead: usize| Some(sorted.position(ahead));
                 let walked = self.walk(sorted.ready(), &place, out, room, slice)?;
                 sorted.advance(walked.count);
-                if walked.pause.is_none() && sorted.refill(&self.snapshot)? {
-                    return Ok(if self.is_late() { late() } else { Pause::Slice });
+                if walked.pause.is_some() || !sorted.refill(&self.snapshot)? {
+                    break walked;
                 }
-                walked
-            }
+                if self.is_late() {
+                    return Ok(late());
+                }
+                if slice.spent(Slice::UNKNOWN) {
+                    return Ok(Pause::Slice);
+                }
+            },
         };
         Ok(walked.pause.unwrap_or(Pause::End(Outcome::success(), None)))
     }

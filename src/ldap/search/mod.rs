@@ -142,12 +142,13 @@ fn try_begin(
     // Without pages and without an order it does not matter which entries the size limit
     // leaves.
     let everywhere = region == Region::Everything && visible == Visible::Everywhere;
-    let enough = (everywhere && wishes.paged.is_none() && wishes.sort.is_none())
-        .then(|| usize::try_from(limits.size).unwrap_or(usize::MAX).saturating_add(1));
+    let enough =
+        (everywhere && wishes.paged.is_none() && wishes.sort.is_none()).then(|| limits.enough());
     let question = Question {
         predicate,
         region,
         enough,
+        wanted: limits.enough(),
         order: order(wishes, session)?,
         next: limits.next,
         position: limits.sorted,
@@ -239,6 +240,12 @@ struct Limits {
 }
 
 impl Limits {
+    /// So many matching entries fill the page, and tell that there are more.
+    fn enough(&self) -> usize {
+        let page = self.page.as_ref().and_then(|page| page.left).unwrap_or(u32::MAX);
+        usize::try_from(self.size.min(page)).unwrap_or(usize::MAX).saturating_add(1)
+    }
+
     /// The server's limit holds for each page, as Active Directory's MaxPageSize does; the
     /// client's own limit holds for all pages together.
     fn of(

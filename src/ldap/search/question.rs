@@ -26,6 +26,8 @@ pub(crate) struct Question {
     pub(super) region: Region,
     /// So many matching entries are as good as all.
     pub(super) enough: Option<usize>,
+    /// So many entries of an order are looked for at first.
+    pub(super) wanted: usize,
     /// In which order they are returned.
     pub(super) order: Ordered,
     /// The first number that has not been looked at.
@@ -63,9 +65,11 @@ impl Question {
     pub(super) fn settle_soon(self, snapshot: &Snapshot) -> Result<Settled, NoRegion> {
         let budget = self.budget(snapshot)?.patience(MANY_ROWS);
         let found = self.find(snapshot, &budget)?;
-        // The order of many is looked for in an index, too.
+        // Groups of those that have the same value are read whole, however many.
         let are_many_to_sort = match (&self.order, &found) {
-            (Ordered::As(..), Some(found)) => found.count(snapshot)? > FEW as u64,
+            (Ordered::As(order, _), Some(found)) if !order.is_simple() => {
+                found.count(snapshot)? > FEW as u64
+            }
             _ => false,
         };
         let memberships = test::memberships(&self.predicate);
@@ -106,7 +110,7 @@ impl Question {
                 let from = self.position.map(|position| (self.next, position));
                 // The end of a sequence of pages that the client gives up.
                 let candidates = if self.next == u32::MAX { Ids::default() } else { candidates };
-                let sorted = Sorted::new(order, candidates, from);
+                let sorted = Sorted::new(order, candidates, from, self.wanted);
                 (Feed::Sorted(Box::new(sorted)), Some(in_order()))
             }
             Ordered::As(_, true) => return Err(NoRegion::Unsortable(too_many)),

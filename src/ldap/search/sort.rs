@@ -18,8 +18,10 @@ use std::sync::Arc;
 
 /// So many entries are sorted on the spot.
 pub(super) const FEW: usize = 1000;
-/// So many rows of an index are read in one step.
-const STEP: usize = 1024;
+/// So many rows of an index are read in one step, at most; the first step of an answer that has
+/// a limit is as short as that, and each one twice as long as the one before.
+const LONGEST_STEP: usize = 1024;
+const SHORTEST_STEP: usize = 16;
 /// With more than one key, groups that are equal in the first one are sorted on the spot:
 /// not of more entries than these.
 const MANY_KEYS: usize = 50_000;
@@ -53,6 +55,8 @@ pub(crate) struct Sorted {
     order: Order,
     candidates: Ids,
     stage: Stage,
+    /// How long the next step is.
+    step: usize,
     /// Those that come next.
     ready: Vec<(Number, Place)>,
     at: usize,
@@ -63,11 +67,19 @@ pub(crate) struct Sorted {
 enum Stage {
     /// All at once.
     OnTheSpot(Option<Place>),
-    /// By the index of the first key, from this value on; `true`: behind it.
-    Rows(Option<Vec<u8>>, bool),
+    /// By the index of the first key, from this value on.
+    Rows(Option<Vec<u8>>, Start),
     /// Those without a value, from this one on.
     Missing(Number),
     Over,
+}
+
+/// Where, in the group of entries that have the same first value, a step begins.
+#[derive(Clone, Copy)]
+enum Start {
+    Beginning,
+    Number(Number),
+    Behind,
 }
 
 impl Order {
@@ -111,6 +123,12 @@ impl Order {
         self.more.is_empty() || candidates.len() <= MANY_KEYS
     }
 
+    /// Whether entries that have the same first value are in the order of their numbers, all of
+    /// them, so that a step may end among them. Else they have to be read first, however many.
+    pub(super) fn is_simple(&self) -> bool {
+        self.more.is_empty() && self.first.attribute.single_value
+    }
+
     fn compare(&self, a: &[Place], b: &[Place]) -> Ordering {
         let keys = std::iter::once(&self.first).chain(&self.more);
         for ((a, b), key) in a.iter().zip(b).zip(keys) {
@@ -146,21 +164,33 @@ impl Key {
 }
 
 impl Sorted {
-    /// Candidates in an order, from the start or from where a cookie says.
-    pub(crate) fn new(order: Order, candidates: Ids, from: Option<(Number, SortPosition)>) -> Self {
+    /// Candidates in an order, from the start or from where a cookie says. So many are wanted.
+    pub(crate) fn new(
+        order: Order,
+        candidates: Ids,
+        from: Option<(Number, SortPosition)>,
+        wanted: usize,
+    ) -> Self {
         let (resume, place) = match from {
             Some((number, position)) => (Some(number), Some(position.key.map(Arc::from))),
             None => (None, None),
         };
         let stage = match (&place, order.first.reverse) {
             _ if candidates.len() <= FEW => Stage::OnTheSpot(place),
-            (None, false) => Stage::Rows(None, false),
+            (None, false) => Stage::Rows(None, Start::Beginning),
             (None, true) => Stage::Missing(0),
             (Some(None), _) if order.more.is_empty() => Stage::Missing(resume.unwrap_or(0)),
             (Some(None), _) => Stage::Missing(0),
-            (Some(Some(key)), _) => Stage::Rows(Some(key.to_vec()), false),
+            (Some(Some(key)), _) => {
+                let start = match resume {
+                    Some(number) if order.is_simple() => Start::Number(number),
+                    _ => Start::Beginning,
+                };
+                Stage::Rows(Some(key.to_vec()), start)
+            }
         };
-        Sorted { order, candidates, stage, ready: Vec::new(), at: 0, resume }
+        let step = wanted.clamp(SHORTEST_STEP, LONGEST_STEP);
+        Sorted { order, candidates, stage, step, ready: Vec::new(), at: 0, resume }
     }
 
     /// Those that are known to come next.
@@ -196,8 +226,9 @@ impl Sorted {
                 }
             }
             Stage::Missing(from) => self.read_missing(snapshot, from)?,
-            Stage::Rows(from, behind) => self.read_rows(snapshot, from, behind)?,
+            Stage::Rows(from, start) => self.read_rows(snapshot, from, start)?,
         }
+        self.step = LONGEST_STEP.min(self.step * 2);
         if let Some(number) = self.resume.take() {
             self.at = self.ready.iter().position(|(n, _)| *n == number).unwrap_or(0);
         }
@@ -214,7 +245,7 @@ impl Sorted {
             let mut next = from;
             while let Some(number) = missing.next_from(next) {
                 next = number.saturating_add(1);
-                if self.ready.len() == STEP {
+                if self.ready.len() == self.step {
                     self.stage = Stage::Missing(number);
                     return Ok(());
                 }
@@ -222,7 +253,7 @@ impl Sorted {
             }
         }
         if first.reverse {
-            self.stage = Stage::Rows(None, false);
+            self.stage = Stage::Rows(None, Start::Beginning);
         }
         Ok(())
     }
@@ -231,28 +262,36 @@ impl Sorted {
         &mut self,
         snapshot: &Snapshot,
         from: Option<Vec<u8>>,
-        behind: bool,
+        start: Start,
     ) -> Result<(), ReadError> {
         let first = self.order.first;
-        let mut last = None;
+        let mut last = from.clone();
         for (count, row) in
             snapshot.rows(first.attribute.id, from.as_deref(), first.reverse)?.enumerate()
         {
             let (key, ids) = row?;
-            if behind && from.as_ref() == Some(&key) {
-                continue;
-            }
-            // A group is taken whole: a cookie finds its place in it again.
-            if count >= STEP || self.ready.len() >= STEP {
-                self.stage = Stage::Rows(last, true);
+            let start = if from.as_ref() == Some(&key) { start } else { Start::Beginning };
+            let from = match start {
+                Start::Behind => continue,
+                Start::Beginning => 0,
+                Start::Number(number) => number,
+            };
+            if count >= self.step || self.ready.len() >= self.step {
+                self.stage = Stage::Rows(last, Start::Behind);
                 return Ok(());
             }
             let group = ids.and(&self.candidates);
             let place: Arc<[u8]> = Arc::from(key.as_slice());
-            for (number, least) in self.group(snapshot, &group, &place)? {
-                if least.as_ref() == Some(&place) {
-                    self.ready.push((number, least));
+            if self.order.is_simple() {
+                if let Some(number) = self.take(&group, from, &place) {
+                    self.stage = Stage::Rows(Some(key), Start::Number(number));
+                    return Ok(());
                 }
+            } else {
+                // A group is taken whole: a cookie finds its place in it again.
+                let group = self.in_order(snapshot, &group)?;
+                let begins_here = |(_, least): &(Number, Place)| least.as_ref() == Some(&place);
+                self.ready.extend(group.into_iter().filter(begins_here));
             }
             last = Some(key);
         }
@@ -262,17 +301,18 @@ impl Sorted {
         Ok(())
     }
 
-    /// The entries of one row, each with its least value, in the order of further keys.
-    fn group(
-        &self,
-        snapshot: &Snapshot,
-        group: &Ids,
-        place: &Arc<[u8]>,
-    ) -> Result<Vec<(Number, Place)>, ReadError> {
-        if self.order.more.is_empty() && self.order.first.attribute.single_value {
-            return Ok(group.iter().map(|number| (number, Some(Arc::clone(place)))).collect());
+    /// Takes the entries of a group as far as the step goes, from a number on. Says which one
+    /// comes next.
+    fn take(&mut self, group: &Ids, from: Number, place: &Arc<[u8]>) -> Option<Number> {
+        let mut next = group.next_from(from);
+        while let Some(number) = next {
+            if self.ready.len() >= self.step {
+                return Some(number);
+            }
+            self.ready.push((number, Some(Arc::clone(place))));
+            next = number.checked_add(1).and_then(|from| group.next_from(from));
         }
-        self.in_order(snapshot, group)
+        None
     }
 
     /// Sorts on the spot.

@@ -149,7 +149,11 @@ fn many() -> Vec<Entry> {
         let surname = format!("Name{:04}", n.wrapping_mul(7919) % 700);
         let given = format!("Given{:04}", n.wrapping_mul(104_729) % 1500);
         let (high, low) = (format!("z{:04}", n), format!("d{:04}", (n * 31) % 1500));
+        let shared = format!("Shared {}", n % 3);
         let mut pairs = vec![("objectClass", "user"), ("givenName", given.as_str())];
+        if n % 4 != 0 {
+            pairs.push(("displayName", &shared));
+        }
         if n % 5 != 0 {
             pairs.push(("sn", &surname));
         }
@@ -198,12 +202,40 @@ async fn many_entries_come_in_the_order_of_the_index_in_pages_too() {
         &[("sn", None, true), ("givenName", None, false)],
         &[("description", None, false)],
         &[("description", None, true)],
+        // Hundreds have the same one.
+        &[("displayName", None, false)],
+        &[("displayName", None, true)],
+        &[("displayName", None, false), ("givenName", None, true)],
     ] {
         let expected = expected(keys);
         let filter = "(givenName=*)";
         assert_eq!(sorted(&mut client, filter, sort(true, keys)).await, expected, "{keys:?}");
         assert_eq!(in_pages(&mut client, filter, keys, 99).await, expected, "{keys:?}");
+        let op = search(BASE, 2, filter, &["1.1"]);
+        for size in [1, 40] {
+            let limited = [sort(true, keys), paged(size, b"")];
+            let (entries, _) = client.entries(&message(b"\x02", &op, &limited)).await;
+            let names: Vec<String> = entries.iter().map(|entry| rdn(&entry.dn())).collect();
+            assert_eq!(names, expected[..usize::from(size)], "{keys:?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_page_goes_on_among_equals_although_the_one_that_was_next_has_gone() {
+    let world = World::start(&settings(), replica(many()), false).await;
+    let mut client = world.bound().await;
+    let by = [("displayName", None, false)];
+    let expected = expected(&by);
+    let op = search(BASE, 2, "(givenName=*)", &["1.1"]);
+    let first = [sort(true, &by), paged(50, b"")];
+    let (_, done) = client.entries(&message(b"\x02", &op, &first)).await;
+    let cookie = extras(&done.controls).1.unwrap();
+    world.remove(&format!("{},ou=users,{BASE}", expected[50]));
+    let second = [sort(true, &by), paged(50, &cookie)];
+    let (entries, _) = client.entries(&message(b"\x02", &op, &second)).await;
+    let names: Vec<String> = entries.iter().map(|entry| rdn(&entry.dn())).collect();
+    assert_eq!(names, expected[51..101]);
 }
 
 #[tokio::test]

@@ -232,8 +232,7 @@ pub(super) struct World {
     pub(super) shutdown: CancellationToken,
     pub(super) serving: tokio::task::JoinHandle<()>,
     pub(super) accounts: Vec<AccountSettings>,
-    /// Keeps the file open.
-    _writer: Writer,
+    writer: Writer,
 }
 
 impl World {
@@ -244,12 +243,19 @@ impl World {
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, Arc::clone(&server), tls, shutdown.clone()));
         let accounts = settings.accounts.clone();
-        World { address, server, shutdown, serving, accounts, _writer: writer }
+        World { address, server, shutdown, serving, accounts, writer }
     }
 
     /// The small directory with the usual settings.
     pub(super) async fn small() -> Self {
         Self::start(&settings(), replica(small()), false).await
+    }
+
+    /// Takes an entry out of the directory.
+    pub(super) fn remove(&self, dn: &str) {
+        let name = Dn::parse(dn).unwrap().key();
+        let number = self.writer.reader().snapshot().number(&name).unwrap().unwrap();
+        assert!(self.writer.write(|t| t.remove_entry(number)).unwrap());
     }
 
     pub(super) async fn connect(&self) -> Client {

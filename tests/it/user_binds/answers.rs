@@ -109,8 +109,9 @@ async fn a_slow_answer_is_waited_for_until_the_time_is_up_and_by_nobody_else() {
     let slow = Rule::new(Action::Delay(Duration::from_secs(30))).on(Target::Token).times(1);
     house.simulator.faults().add(slow);
     let mut waiting = house.client(HOME).await;
+    let requests = house.simulator.tally().total;
     let waiting = tokio::spawn(async move { waiting.simple_bind(ANN, "right").await.unwrap() });
-    house.simulator.requested(house.simulator.tally().total + 1).await;
+    house.simulator.requested(requests + 1).await;
     assert_eq!(house.bind("gw", "gw-password").await, right());
     house.knows(BOB, "right", SignIn::Plain);
     assert_eq!(house.bind(BOB, "right").await, right());
