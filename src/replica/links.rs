@@ -26,12 +26,25 @@ impl Snapshot {
     }
 
     fn closure(&self, attribute: AttributeId, start: Number) -> Result<Ids, Error> {
+        // Few of the many members of a group are groups.
+        let leads_on = match attribute == linked().member_of {
+            true => Some(self.present(linked().member)?),
+            false => None,
+        };
+        let leads_on = |number| leads_on.as_ref().is_none_or(|set| set.contains(number));
         let mut seen = RoaringBitmap::new();
         let mut open = vec![start];
         while let Some(number) = open.pop() {
-            for next in self.step(attribute, number)?.iter() {
-                if seen.insert(next) {
-                    open.push(next);
+            match self.step(attribute, number)? {
+                Ids::Few(list) => {
+                    open.extend(
+                        list.into_iter().filter(|next| seen.insert(*next) && leads_on(*next)),
+                    );
+                }
+                Ids::Many(set) => {
+                    let new = &*set - &seen;
+                    open.extend(new.iter().filter(|next| leads_on(*next)));
+                    seen |= new;
                 }
             }
         }
