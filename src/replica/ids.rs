@@ -96,6 +96,7 @@ impl Ids {
     /// Those of `self` that are not in `other`.
     pub fn minus(self, other: &Ids) -> Ids {
         match self {
+            this if other.is_empty() => this,
             Ids::Few(mut list) => {
                 list.retain(|n| !other.contains(*n));
                 Ids::Few(list)

@@ -3,9 +3,9 @@
 
 use roaring::RoaringBitmap;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many are kept, the latest ones.
+/// So many are kept: those that were asked for last.
 const MOST: usize = 16;
 
 /// Sets of one store in one snapshot, by key. Nothing that is kept ever changes: the next
@@ -25,21 +25,30 @@ impl LargeSets {
         key: &[u8],
         read: impl FnOnce() -> Result<RoaringBitmap, E>,
     ) -> Result<Arc<RoaringBitmap>, E> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let find = |kept: &VecDeque<Kept>| {
-            kept.iter().find(|kept| *kept.key == *key).map(|kept| Arc::clone(&kept.set))
-        };
-        if let Some(set) = find(&lock()) {
+        if let Some(set) = self.find(key) {
             return Ok(set);
         }
         // Nobody waits for a file.
         let set = Arc::new(read()?);
-        let mut kept = lock();
-        if find(&kept).is_none() {
+        if self.find(key).is_none() {
+            let mut kept = self.lock();
             kept.truncate(MOST - 1);
             kept.push_front(Kept { key: key.into(), set: Arc::clone(&set) });
         }
         Ok(set)
+    }
+
+    fn find(&self, key: &[u8]) -> Option<Arc<RoaringBitmap>> {
+        let mut kept = self.lock();
+        let at = kept.iter().position(|kept| *kept.key == *key)?;
+        let found = kept.remove(at)?;
+        let set = Arc::clone(&found.set);
+        kept.push_front(found);
+        Some(set)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,9 +69,10 @@ mod tests {
             reads.get()
         };
         assert_eq!((get(0), get(1), get(0), get(1)), (1, 2, 2, 2));
-        assert_eq!((2..18).map(get).last(), Some(18));
-        assert_eq!((get(17), get(2)), (18, 18));
-        assert_eq!(get(1), 19);
+        assert_eq!((2..16).map(get).last(), Some(16));
+        assert_eq!((get(0), get(16)), (16, 17));
+        assert_eq!((get(0), get(2)), (17, 17));
+        assert_eq!(get(1), 18);
     }
 
     #[test]

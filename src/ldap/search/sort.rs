@@ -14,6 +14,7 @@ use crate::replica::ids::{Ids, Number};
 use crate::replica::reader::{Snapshot, StoredEntry};
 use ldap3_proto::LdapResultCode;
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// So many entries are sorted on the spot.
@@ -21,7 +22,9 @@ pub(super) const FEW: usize = 1000;
 /// So many rows of an index are read in one step, at most; the first step of an answer that has
 /// a limit is as short as that, and each one twice as long as the one before.
 const LONGEST_STEP: usize = 1024;
-const SHORTEST_STEP: usize = 16;
+const FIRST_STEP: RangeInclusive<usize> = 16..=128;
+/// What a row with a large set counts for.
+const LARGE_ROW: usize = 16;
 /// With more than one key, groups that are equal in the first one are sorted on the spot:
 /// not of more entries than these.
 const MANY_KEYS: usize = 50_000;
@@ -60,13 +63,14 @@ pub(crate) struct Sorted {
     /// Those that come next.
     ready: Vec<(Number, Place)>,
     at: usize,
-    /// What `ready` must begin with, in the first step after a cookie.
-    resume: Option<Number>,
+    /// Where a cookie says that the answer goes on: only what comes from there on is wanted of
+    /// the first step. The entry may have gone, or have another value by now.
+    resume: Option<(Number, Place)>,
 }
 
 enum Stage {
     /// All at once.
-    OnTheSpot(Option<Place>),
+    OnTheSpot,
     /// By the index of the first key, from this value on.
     Rows(Option<Vec<u8>>, Start),
     /// Those without a value, from this one on.
@@ -123,10 +127,10 @@ impl Order {
         self.more.is_empty() || candidates.len() <= MANY_KEYS
     }
 
-    /// Whether entries that have the same first value are in the order of their numbers, all of
-    /// them, so that a step may end among them. Else they have to be read first, however many.
+    /// Whether entries that have the same first value are in the order of their numbers, so that
+    /// a step may end among them. Else they have to be read first, however many.
     pub(super) fn is_simple(&self) -> bool {
-        self.more.is_empty() && self.first.attribute.single_value
+        self.more.is_empty()
     }
 
     fn compare(&self, a: &[Place], b: &[Place]) -> Ordering {
@@ -171,25 +175,20 @@ impl Sorted {
         from: Option<(Number, SortPosition)>,
         wanted: usize,
     ) -> Self {
-        let (resume, place) = match from {
-            Some((number, position)) => (Some(number), Some(position.key.map(Arc::from))),
-            None => (None, None),
-        };
-        let stage = match (&place, order.first.reverse) {
-            _ if candidates.len() <= FEW => Stage::OnTheSpot(place),
+        let resume: Option<(Number, Place)> =
+            from.map(|(number, position)| (number, position.key.map(Arc::from)));
+        let stage = match (&resume, order.first.reverse) {
+            _ if candidates.len() <= FEW => Stage::OnTheSpot,
             (None, false) => Stage::Rows(None, Start::Beginning),
             (None, true) => Stage::Missing(0),
-            (Some(None), _) if order.more.is_empty() => Stage::Missing(resume.unwrap_or(0)),
-            (Some(None), _) => Stage::Missing(0),
-            (Some(Some(key)), _) => {
-                let start = match resume {
-                    Some(number) if order.is_simple() => Start::Number(number),
-                    _ => Start::Beginning,
-                };
-                Stage::Rows(Some(key.to_vec()), start)
+            (Some((number, None)), _) if order.is_simple() => Stage::Missing(*number),
+            (Some((_, None)), _) => Stage::Missing(0),
+            (Some((number, Some(key))), _) if order.is_simple() => {
+                Stage::Rows(Some(key.to_vec()), Start::Number(*number))
             }
+            (Some((_, Some(key))), _) => Stage::Rows(Some(key.to_vec()), Start::Beginning),
         };
-        let step = wanted.clamp(SHORTEST_STEP, LONGEST_STEP);
+        let step = wanted.clamp(*FIRST_STEP.start(), *FIRST_STEP.end());
         Sorted { order, candidates, stage, step, ready: Vec::new(), at: 0, resume }
     }
 
@@ -215,24 +214,34 @@ impl Sorted {
         self.at = 0;
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => return Ok(false),
-            Stage::OnTheSpot(from) => {
+            Stage::OnTheSpot => {
                 let all = std::mem::take(&mut self.candidates);
                 self.ready = self.in_order(snapshot, &all)?;
-                if let Some(from) = from {
-                    let first = &self.order.first;
-                    let before =
-                        |place: &Place| first.compare(place.as_deref(), from.as_deref()).is_lt();
-                    self.ready.retain(|(_, place)| !before(place));
-                }
             }
             Stage::Missing(from) => self.read_missing(snapshot, from)?,
             Stage::Rows(from, start) => self.read_rows(snapshot, from, start)?,
         }
         self.step = LONGEST_STEP.min(self.step * 2);
-        if let Some(number) = self.resume.take() {
-            self.at = self.ready.iter().position(|(n, _)| *n == number).unwrap_or(0);
+        if let Some((number, place)) = self.resume.take() {
+            self.at = self.place_of(number, &place);
         }
         Ok(true)
+    }
+
+    /// Where in `ready` the answer goes on.
+    fn place_of(&self, number: Number, place: &Place) -> usize {
+        let first = &self.order.first;
+        let before = |(_, other): &(Number, Place)| {
+            first.compare(other.as_deref(), place.as_deref()).is_lt()
+        };
+        let start = self.ready.partition_point(before);
+        let equal = self.ready.iter().skip(start).take_while(|(_, other)| other == place);
+        if self.order.is_simple() {
+            return start + equal.take_while(|(other, _)| *other < number).count();
+        }
+        // By further keys the one that comes next may stand anywhere among its equals, and where
+        // it stood is not known once it has gone: some come twice then, and none is lost.
+        start + equal.map(|(other, _)| *other).position(|other| other == number).unwrap_or(0)
     }
 
     fn read_missing(&mut self, snapshot: &Snapshot, from: Number) -> Result<(), ReadError> {
@@ -266,9 +275,8 @@ impl Sorted {
     ) -> Result<(), ReadError> {
         let first = self.order.first;
         let mut last = from.clone();
-        for (count, row) in
-            snapshot.rows(first.attribute.id, from.as_deref(), first.reverse)?.enumerate()
-        {
+        let mut rows = 0;
+        for row in snapshot.rows(first.attribute.id, from.as_deref(), first.reverse)? {
             let (key, ids) = row?;
             let start = if from.as_ref() == Some(&key) { start } else { Start::Beginning };
             let from = match start {
@@ -276,14 +284,15 @@ impl Sorted {
                 Start::Beginning => 0,
                 Start::Number(number) => number,
             };
-            if count >= self.step || self.ready.len() >= self.step {
+            if rows >= self.step || self.ready.len() >= self.step {
                 self.stage = Stage::Rows(last, Start::Behind);
                 return Ok(());
             }
+            rows += if matches!(ids, Ids::Many(_)) { LARGE_ROW } else { 1 };
             let group = ids.and(&self.candidates);
             let place: Arc<[u8]> = Arc::from(key.as_slice());
             if self.order.is_simple() {
-                if let Some(number) = self.take(&group, from, &place) {
+                if let Some(number) = self.take(snapshot, &group, from, &place)? {
                     self.stage = Stage::Rows(Some(key), Start::Number(number));
                     return Ok(());
                 }
@@ -303,16 +312,30 @@ impl Sorted {
 
     /// Takes the entries of a group as far as the step goes, from a number on. Says which one
     /// comes next.
-    fn take(&mut self, group: &Ids, from: Number, place: &Arc<[u8]>) -> Option<Number> {
+    fn take(
+        &mut self,
+        snapshot: &Snapshot,
+        group: &Ids,
+        from: Number,
+        place: &Arc<[u8]>,
+    ) -> Result<Option<Number>, ReadError> {
+        let first = self.order.first;
         let mut next = group.next_from(from);
+        let mut looked_at = 0;
         while let Some(number) = next {
-            if self.ready.len() >= self.step {
-                return Some(number);
+            if looked_at >= self.step || self.ready.len() >= self.step {
+                return Ok(Some(number));
             }
-            self.ready.push((number, Some(Arc::clone(place))));
+            looked_at += 1;
+            // One with several values has its place at the least of them.
+            let is_here = first.attribute.single_value
+                || first.place(&entry(snapshot, number)?)?.as_ref() == Some(place);
+            if is_here {
+                self.ready.push((number, Some(Arc::clone(place))));
+            }
             next = number.checked_add(1).and_then(|from| group.next_from(from));
         }
-        None
+        Ok(None)
     }
 
     /// Sorts on the spot.
@@ -320,8 +343,7 @@ impl Sorted {
         let keys = || std::iter::once(&self.order.first).chain(&self.order.more);
         let mut all: Vec<(Number, Vec<Place>)> = Vec::with_capacity(ids.len());
         for number in ids.iter() {
-            let entry =
-                snapshot.entry(number)?.ok_or_else(|| super::damaged("an entry of an index"))?;
+            let entry = entry(snapshot, number)?;
             let places = keys().map(|key| key.place(&entry)).collect::<Result<_, _>>()?;
             all.push((number, places));
         }
@@ -330,4 +352,8 @@ impl Sorted {
         let first = |places: Vec<Place>| places.into_iter().next().flatten();
         Ok(all.into_iter().map(|(number, places)| (number, first(places))).collect())
     }
+}
+
+fn entry(snapshot: &Snapshot, number: Number) -> Result<StoredEntry<'_>, ReadError> {
+    snapshot.entry(number)?.ok_or_else(|| super::damaged("an entry of an index"))
 }

@@ -70,6 +70,7 @@ async fn in_pages(
         let (sorted, next) = extras(&done.controls);
         assert_eq!((done.code(), sorted), (0, Some((0, None))));
         names.extend(entries.iter().map(|entry| rdn(&entry.dn())));
+        assert!(names.len() <= 2000, "pages without end");
         cookie = next.unwrap();
         if cookie.is_empty() {
             return names;
@@ -221,21 +222,81 @@ async fn many_entries_come_in_the_order_of_the_index_in_pages_too() {
     }
 }
 
-#[tokio::test]
-async fn a_page_goes_on_among_equals_although_the_one_that_was_next_has_gone() {
+/// The second page of 50, where something has changed since the first.
+async fn second_page(
+    filter: &str,
+    keys: &[(&str, Option<&str>, bool)],
+    change: impl FnOnce(&World),
+) -> Vec<String> {
     let world = World::start(&settings(), replica(many()), false).await;
     let mut client = world.bound().await;
-    let by = [("displayName", None, false)];
-    let expected = expected(&by);
-    let op = search(BASE, 2, "(givenName=*)", &["1.1"]);
-    let first = [sort(true, &by), paged(50, b"")];
+    let op = search(BASE, 2, filter, &["1.1"]);
+    let first = [sort(true, keys), paged(50, b"")];
     let (_, done) = client.entries(&message(b"\x02", &op, &first)).await;
     let cookie = extras(&done.controls).1.unwrap();
-    world.remove(&format!("{},ou=users,{BASE}", expected[50]));
-    let second = [sort(true, &by), paged(50, &cookie)];
+    change(&world);
+    let second = [sort(true, keys), paged(50, &cookie)];
     let (entries, _) = client.entries(&message(b"\x02", &op, &second)).await;
-    let names: Vec<String> = entries.iter().map(|entry| rdn(&entry.dn())).collect();
-    assert_eq!(names, expected[51..101]);
+    entries.iter().map(|entry| rdn(&entry.dn())).collect()
+}
+
+/// All, and so few that they are sorted on the spot.
+const ALL_AND_FEW: [&str; 2] = ["(givenName=*)", "(givenName<=given0900)"];
+
+async fn first_hundred(filter: &str, keys: &[(&str, Option<&str>, bool)]) -> Vec<String> {
+    let world = World::start(&settings(), replica(many()), false).await;
+    let mut all = sorted(&mut world.bound().await, filter, sort(true, keys)).await;
+    all.truncate(101);
+    all
+}
+
+fn named(rdn: &str) -> Entry {
+    many().into_iter().find(|entry| entry.dn.to_string().starts_with(rdn)).unwrap()
+}
+
+#[tokio::test]
+async fn a_page_goes_on_among_equals_although_the_one_that_was_next_has_gone() {
+    for filter in ALL_AND_FEW {
+        for by in ["displayName", "description"] {
+            let by = [(by, None, false)];
+            let before = first_hundred(filter, &by).await;
+            let gone = named(&before[50]);
+            let found = second_page(filter, &by, |world| world.remove(&gone.dn)).await;
+            assert_eq!(found, before[51..], "{filter} {by:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_goes_on_where_it_was_although_the_one_that_was_next_stands_elsewhere_now() {
+    use crate::directory::schema;
+    let display_name = schema::standard().attribute(b"displayName").unwrap().id;
+    let first = ("displayName", None, false);
+    for filter in ALL_AND_FEW {
+        for (by, expected) in [
+            (&[first][..], 51..101),
+            // Where it stood by further keys is not known: those that are equal come again.
+            (&[first, ("sn", None, false)], 0..50),
+        ] {
+            let before = first_hundred(filter, by).await;
+            let mut renamed = named(&before[50]);
+            renamed.set(display_name, vec![b"Shared 9".to_vec()]);
+            let found = second_page(filter, by, |world| world.replace(&renamed)).await;
+            assert_eq!(found, before[expected], "{filter} {by:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_goes_on_when_so_few_are_left_that_they_are_sorted_on_the_spot() {
+    let filter = "(givenName<=given1000)";
+    for by in ["displayName", "description", "sn"] {
+        let by = [(by, None, false)];
+        let before = first_hundred(filter, &by).await;
+        let gone = named(&before[0]);
+        let found = second_page(filter, &by, |world| world.remove(&gone.dn)).await;
+        assert_eq!(found, before[50..100], "{by:?}");
+    }
 }
 
 #[tokio::test]

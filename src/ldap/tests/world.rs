@@ -252,10 +252,18 @@ impl World {
     }
 
     /// Takes an entry out of the directory.
-    pub(super) fn remove(&self, dn: &str) {
-        let name = Dn::parse(dn).unwrap().key();
-        let number = self.writer.reader().snapshot().number(&name).unwrap().unwrap();
+    pub(super) fn remove(&self, dn: &Dn) {
+        let number = self.writer.reader().snapshot().number(&dn.key()).unwrap().unwrap();
         assert!(self.writer.write(|t| t.remove_entry(number)).unwrap());
+    }
+
+    /// Puts an entry in the place of the one with its name.
+    pub(super) fn replace(&self, entry: &Entry) {
+        let snapshot = self.writer.reader().snapshot();
+        let number = snapshot.number(&entry.dn.key()).unwrap().unwrap();
+        let identity = snapshot.entry(number).unwrap().unwrap().view().identity();
+        let encoded = encode(entry, &identity, schema::standard());
+        self.writer.write(|t| t.put_entry(number, &encoded)).unwrap();
     }
 
     pub(super) async fn connect(&self) -> Client {

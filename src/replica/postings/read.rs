@@ -18,11 +18,16 @@ impl ReadPostings {
     /// The numbers of one key.
     pub(in crate::replica) fn get(&self, key: &[u8]) -> Result<Ids, Error> {
         let Some(head) = self.heads.get(key)? else { return Ok(Ids::default()) };
-        match read_head(head.value())? {
+        self.resolve(key, head.value())
+    }
+
+    fn resolve(&self, key: &[u8], head: &[u8]) -> Result<Ids, Error> {
+        match read_head(head)? {
             Head::Chunked(count) if count >= LARGE => {
                 self.large.get(key, || read_chunks(&self.chunks, key)).map(Ids::Many)
             }
-            _ => resolve(&self.chunks, key, head.value()),
+            Head::Chunked(_) => read_chunks(&self.chunks, key).map(Ids::from),
+            Head::List(list) => Ok(Ids::Few(list)),
         }
     }
 
@@ -45,7 +50,7 @@ impl ReadPostings {
         let row =
             |row: Result<(AccessGuard<'_, Octets>, AccessGuard<'_, Octets>), StorageError>| {
                 let (key, head) = row?;
-                let ids = resolve(&self.chunks, key.value(), head.value())?;
+                let ids = self.resolve(key.value(), head.value())?;
                 Ok((key.value().get(2..).unwrap_or_default().to_vec(), ids))
             };
         let rows = self.heads.range::<&[u8]>((from, to))?;
