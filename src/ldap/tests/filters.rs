@@ -1,6 +1,6 @@
 //! Filters: the indexes must never say anything else than a look at every entry would.
 
-use super::world::{World, entry, on_disk, small};
+use super::world::{BASE, World, entry, on_disk, replica, settings, small};
 use crate::directory::filter::{Filter, Substrings};
 use crate::directory::predicate::Predicate;
 use crate::directory::schema;
@@ -193,4 +193,42 @@ proptest! {
             }
         }
     }
+}
+
+/// Groups whose members are too many for a list, one inside the other, and back.
+#[tokio::test]
+async fn chains_lead_over_groups_of_any_size() {
+    let dn = |kind: &str, n: usize| format!("cn={kind}{n},ou=groups,{BASE}");
+    let object_class = |class| [("objectClass", class)];
+    let mut entries = small();
+    for n in 0..900 {
+        entries.push(entry(&dn("user", n), &object_class("user")));
+    }
+    let member = schema::standard().attribute(b"member").unwrap().id;
+    let member_of = schema::standard().attribute(b"memberOf").unwrap().id;
+    let contents = |n: usize| {
+        let users = (n * 300..(n + 1) * 300).map(|user| dn("user", user));
+        users.chain([dn("group", (n + 1) % 3)]).collect::<Vec<_>>()
+    };
+    for n in 0..3 {
+        let mut group = entry(&dn("group", n), &object_class("group"));
+        contents(n).into_iter().for_each(|dn| group.add(member, dn));
+        entries.push(group);
+    }
+    for n in 0..3 {
+        for name in contents(n) {
+            let held = entries.iter_mut().find(|entry| entry.dn.to_string() == name);
+            held.unwrap().add(member_of, dn("group", n));
+        }
+    }
+    let world = World::start(&settings(), replica(entries), false).await;
+    let mut client = world.bound().await;
+    let chain = |attribute: &str, dn: &str| format!("({attribute}:1.2.840.113556.1.4.1941:={dn})");
+    // Each is in each, itself included.
+    let (found, code) = client.find(&chain("memberOf", &dn("group", 1))).await;
+    assert_eq!((found.len(), code), (903, 0));
+    let (found, code) = client.find(&chain("member", &dn("user", 700))).await;
+    assert_eq!((found.len(), code), (3, 0));
+    let (found, code) = client.find(&chain("memberOf", &dn("user", 700))).await;
+    assert_eq!((found.len(), code), (0, 0));
 }
