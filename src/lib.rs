@@ -32,9 +32,9 @@
 //! [`replica::Snapshot`] throughout. Searches of one connection take turns. One that takes longer
 //! than a millisecond, writes more than fits into a buffer, or whose plan walks over an index goes
 //! on in the background, on threads of a lower priority, and its connection with it until it is
-//! over; so does one with several sort keys and many candidates. Entries, and who has an address or an id, come out of memory
-//! ([`replica::Writer::keep_in_memory`]) as soon as they have been read into it, and out of the
-//! file until then; both are of one commit.
+//! over; so does one with several sort keys and many candidates. Entries, and who has an address
+//! or an id, come out of memory ([`replica::Writer::keep_in_memory`]) as soon as they have been
+//! read into it, and out of the file until then; both are of one commit.
 //!
 //! Unknown is never answered as absent: until a first complete sync is published, a
 //! context has no base entry ([`replica::Context::entry`]), and searches in it answer

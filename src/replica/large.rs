@@ -30,11 +30,11 @@ impl LargeSets {
         }
         // Nobody waits for a file.
         let set = Arc::new(read()?);
-        if self.find(key).is_none() {
-            let mut kept = self.lock();
-            kept.truncate(MOST - 1);
-            kept.push_front(Kept { key: key.into(), set: Arc::clone(&set) });
-        }
+        let mut kept = self.lock();
+        // Another search may have read it meanwhile.
+        kept.retain(|kept| *kept.key != *key);
+        kept.truncate(MOST - 1);
+        kept.push_front(Kept { key: key.into(), set: Arc::clone(&set) });
         Ok(set)
     }
 

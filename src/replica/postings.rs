@@ -55,14 +55,7 @@ where
     C: ReadableTable<(Octets, u16), Octets>,
 {
     let Some(head) = heads.get(key)? else { return Ok(Ids::default()) };
-    resolve(chunks, key, head.value())
-}
-
-fn resolve<C>(chunks: &C, key: &[u8], head: &[u8]) -> Result<Ids, Error>
-where
-    C: ReadableTable<(Octets, u16), Octets>,
-{
-    match read_head(head)? {
+    match read_head(head.value())? {
         Head::List(list) => Ok(Ids::Few(list)),
         Head::Chunked(_) => read_chunks(chunks, key).map(Ids::from),
     }

@@ -65,9 +65,9 @@ impl Question {
     pub(super) fn settle_soon(self, snapshot: &Snapshot) -> Result<Settled, NoRegion> {
         let budget = self.budget(snapshot)?.patience(MANY_ROWS);
         let found = self.find(snapshot, &budget)?;
-        // Groups of those that have the same value are read whole, however many.
+        // Those that are equal by the first of several keys are all read to be sorted by the others.
         let are_many_to_sort = match (&self.order, &found) {
-            (Ordered::As(order, _), Some(found)) if !order.is_simple() => {
+            (Ordered::As(order, _), Some(found)) if !order.has_one_key() => {
                 found.count(snapshot)? > FEW as u64
             }
             _ => false,

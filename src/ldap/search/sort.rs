@@ -19,11 +19,11 @@ use std::sync::Arc;
 
 /// So many entries are sorted on the spot.
 pub(super) const FEW: usize = 1000;
-/// So many rows of an index are read in one step, at most; the first step of an answer that has
-/// a limit is as short as that, and each one twice as long as the one before.
-const LONGEST_STEP: usize = 1024;
+/// So many rows of an index are read, and so many entries looked at, in the first step: as many
+/// as are asked for, within these bounds. Each step is twice as long as the one before.
 const FIRST_STEP: RangeInclusive<usize> = 16..=128;
-/// What a row with a large set counts for.
+const LONGEST_STEP: usize = 1024;
+/// What a row counts for whose numbers are too many for a list.
 const LARGE_ROW: usize = 16;
 /// With more than one key, groups that are equal in the first one are sorted on the spot:
 /// not of more entries than these.
@@ -122,14 +122,20 @@ impl Order {
         }
     }
 
-    /// Whether so many entries can be sorted.
-    pub(crate) fn admits(&self, candidates: &Ids) -> bool {
-        self.more.is_empty() || candidates.len() <= MANY_KEYS
+    /// By one attribute.
+    #[cfg(test)]
+    pub(crate) fn by(attribute: &'static AttributeType) -> Self {
+        Order { first: Key { attribute, reverse: false }, more: Vec::new() }
     }
 
-    /// Whether entries that have the same first value are in the order of their numbers, so that
-    /// a step may end among them. Else they have to be read first, however many.
-    pub(super) fn is_simple(&self) -> bool {
+    /// Whether so many entries can be sorted.
+    pub(crate) fn admits(&self, candidates: &Ids) -> bool {
+        self.has_one_key() || candidates.len() <= MANY_KEYS
+    }
+
+    /// Whether entries that have the same value are in the order of their numbers, so that a step
+    /// may end among them. Else they have to be read first, however many.
+    pub(super) fn has_one_key(&self) -> bool {
         self.more.is_empty()
     }
 
@@ -181,9 +187,9 @@ impl Sorted {
             _ if candidates.len() <= FEW => Stage::OnTheSpot,
             (None, false) => Stage::Rows(None, Start::Beginning),
             (None, true) => Stage::Missing(0),
-            (Some((number, None)), _) if order.is_simple() => Stage::Missing(*number),
+            (Some((number, None)), _) if order.has_one_key() => Stage::Missing(*number),
             (Some((_, None)), _) => Stage::Missing(0),
-            (Some((number, Some(key))), _) if order.is_simple() => {
+            (Some((number, Some(key))), _) if order.has_one_key() => {
                 Stage::Rows(Some(key.to_vec()), Start::Number(*number))
             }
             (Some((_, Some(key))), _) => Stage::Rows(Some(key.to_vec()), Start::Beginning),
@@ -236,7 +242,7 @@ impl Sorted {
         };
         let start = self.ready.partition_point(before);
         let equal = self.ready.iter().skip(start).take_while(|(_, other)| other == place);
-        if self.order.is_simple() {
+        if self.order.has_one_key() {
             return start + equal.take_while(|(other, _)| *other < number).count();
         }
         // By further keys the one that comes next may stand anywhere among its equals, and where
@@ -275,7 +281,7 @@ impl Sorted {
     ) -> Result<(), ReadError> {
         let first = self.order.first;
         let mut last = from.clone();
-        let mut rows = 0;
+        let (mut rows, mut looked_at) = (0, 0);
         for row in snapshot.rows(first.attribute.id, from.as_deref(), first.reverse)? {
             let (key, ids) = row?;
             let start = if from.as_ref() == Some(&key) { start } else { Start::Beginning };
@@ -284,20 +290,21 @@ impl Sorted {
                 Start::Beginning => 0,
                 Start::Number(number) => number,
             };
-            if rows >= self.step || self.ready.len() >= self.step {
+            if rows >= self.step || looked_at >= self.step {
                 self.stage = Stage::Rows(last, Start::Behind);
                 return Ok(());
             }
             rows += if matches!(ids, Ids::Many(_)) { LARGE_ROW } else { 1 };
             let group = ids.and(&self.candidates);
             let place: Arc<[u8]> = Arc::from(key.as_slice());
-            if self.order.is_simple() {
-                if let Some(number) = self.take(snapshot, &group, from, &place)? {
+            if self.order.has_one_key() {
+                if let Some(number) = self.take(snapshot, (&group, from), &place, &mut looked_at)? {
                     self.stage = Stage::Rows(Some(key), Start::Number(number));
                     return Ok(());
                 }
             } else {
                 // A group is taken whole: a cookie finds its place in it again.
+                looked_at += group.len();
                 let group = self.in_order(snapshot, &group)?;
                 let begins_here = |(_, least): &(Number, Place)| least.as_ref() == Some(&place);
                 self.ready.extend(group.into_iter().filter(begins_here));
@@ -310,23 +317,22 @@ impl Sorted {
         Ok(())
     }
 
-    /// Takes the entries of a group as far as the step goes, from a number on. Says which one
-    /// comes next.
+    /// Takes the entries of a group as far as the step goes, from a number on. Counts those that
+    /// it looks at, and says which one comes next.
     fn take(
         &mut self,
         snapshot: &Snapshot,
-        group: &Ids,
-        from: Number,
+        (group, from): (&Ids, Number),
         place: &Arc<[u8]>,
+        looked_at: &mut usize,
     ) -> Result<Option<Number>, ReadError> {
         let first = self.order.first;
         let mut next = group.next_from(from);
-        let mut looked_at = 0;
         while let Some(number) = next {
-            if looked_at >= self.step || self.ready.len() >= self.step {
+            if *looked_at >= self.step {
                 return Ok(Some(number));
             }
-            looked_at += 1;
+            *looked_at += 1;
             // One with several values has its place at the least of them.
             let is_here = first.attribute.single_value
                 || first.place(&entry(snapshot, number)?)?.as_ref() == Some(place);

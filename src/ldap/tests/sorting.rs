@@ -1,7 +1,11 @@
 //! Server-side sorting (RFC 2891), alone and in pages.
 
+use super::transport::large;
 use super::world::{BASE, Client, World, entry, replica, settings, small};
+use crate::directory::dn::Dn;
 use crate::directory::entry::Entry;
+use crate::directory::schema;
+use crate::ldap::search::sort::{Order, SortPosition, Sorted};
 use crate::ldap::wire::ber::Tlvs;
 use crate::ldap::wire::samples::{control, message, search, tlv};
 
@@ -169,7 +173,6 @@ fn many() -> Vec<Entry> {
 /// What the order must be, worked out from the entries themselves.
 fn expected(keys: &[(&str, Option<&str>, bool)]) -> Vec<String> {
     use crate::directory::entry::Values;
-    use crate::directory::schema;
     let least = |entry: &Entry, name: &str| -> Option<Vec<u8>> {
         let id = schema::standard().attribute(name.as_bytes()).unwrap().id;
         entry.values(id).map(|value| value.to_ascii_lowercase()).min()
@@ -269,7 +272,6 @@ async fn a_page_goes_on_among_equals_although_the_one_that_was_next_has_gone() {
 
 #[tokio::test]
 async fn a_page_goes_on_where_it_was_although_the_one_that_was_next_stands_elsewhere_now() {
-    use crate::directory::schema;
     let display_name = schema::standard().attribute(b"displayName").unwrap().id;
     let first = ("displayName", None, false);
     for filter in ALL_AND_FEW {
@@ -297,6 +299,41 @@ async fn a_page_goes_on_when_so_few_are_left_that_they_are_sorted_on_the_spot() 
         let found = second_page(filter, &by, |world| world.remove(&gone.dn)).await;
         assert_eq!(found, before[50..100], "{by:?}");
     }
+}
+
+/// Else somebody's order by an attribute of which nobody has his place would keep a thread busy.
+#[test]
+fn a_step_looks_at_no_more_entries_than_it_is_long() {
+    let person = |n: usize| {
+        let (least, shared) = (format!("a{n:04}"), format!("z{:04}", n / 10));
+        let values = [("description", shared.as_str()), ("description", least.as_str())];
+        entry(&format!("uid=n{n:04},ou=users,{BASE}"), &values)
+    };
+    let writer = replica(small().into_iter().chain((0..1500).map(person)).collect());
+    let snapshot = writer.reader().snapshot();
+    let description = schema::standard().attribute(b"description").unwrap();
+    let position = SortPosition { key: Some(b"z".to_vec()) };
+    let all = snapshot.present(description.id).unwrap();
+    let mut sorted = Sorted::new(Order::by(description), all, Some((0, position)), 1);
+    let (mut steps, mut found) = (0, 0);
+    while sorted.refill(&snapshot).unwrap() {
+        steps += 1;
+        found += sorted.ready().count();
+    }
+    // 16, 32, 64 and so on: six are 1,008. Those without a value are one more step.
+    assert_eq!((steps, found), (8, 0));
+}
+
+#[tokio::test]
+async fn what_an_order_needs_of_a_class_is_of_the_state_that_is_searched() {
+    let world = World::start(&settings(), replica(large()), false).await;
+    let mut client = world.bound().await;
+    let control = || sort(true, &[("cn", None, false)]);
+    let before = sorted(&mut client, "(objectClass=user)", control()).await;
+    world.remove(&Dn::parse(&format!("uid=n77,ou=users,{BASE}")).unwrap());
+    let after = sorted(&mut client, "(objectClass=user)", control()).await;
+    let expected: Vec<String> = before.into_iter().filter(|name| name != "uid=n77").collect();
+    assert!(after == expected && after.len() == 8002);
 }
 
 #[tokio::test]

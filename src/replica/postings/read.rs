@@ -1,6 +1,6 @@
 //! Postings inside a snapshot.
 
-use super::{Head, Octets, read_chunks, read_head, resolve};
+use super::{Head, Octets, read_chunks, read_head};
 use crate::replica::error::Error;
 use crate::replica::ids::Ids;
 use crate::replica::tables::ReadPostings;
@@ -71,7 +71,7 @@ impl ReadPostings {
                 return Ok(false);
             }
             let (key, head) = row?;
-            let ids = resolve(&self.chunks, key.value(), head.value())?;
+            let ids = self.resolve(key.value(), head.value())?;
             tell(key.value().get(2..).unwrap_or_default(), &ids);
         }
         Ok(true)
@@ -92,7 +92,7 @@ impl ReadPostings {
             if !test(key.value()) {
                 continue;
             }
-            match resolve(&self.chunks, key.value(), head.value())? {
+            match self.resolve(key.value(), head.value())? {
                 Ids::Few(list) => found.extend(list),
                 Ids::Many(set) => found |= &*set,
             }
@@ -117,7 +117,7 @@ impl ReadPostings {
             if !test(key.value()) {
                 continue;
             }
-            match resolve(&self.chunks, key.value(), head.value())? {
+            match self.resolve(key.value(), head.value())? {
                 Ids::Few(list) => few.extend(list),
                 Ids::Many(set) => many |= &*set,
             }
