@@ -17,6 +17,9 @@ pub(super) struct Client {
 pub(super) enum Unanswered {
     /// No daemon runs, as far as can be told.
     NotRunning(String),
+    /// It has been asked, and has gone since: perhaps it starts again this moment, so nothing
+    /// may be done in its place.
+    Lost(String),
     /// It runs, and says no.
     Refused(String),
 }
@@ -24,7 +27,9 @@ pub(super) enum Unanswered {
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::NotRunning(why) => Failure::new(Exit::Unreachable, why),
+            Unanswered::NotRunning(why) | Unanswered::Lost(why) => {
+                Failure::new(Exit::Unreachable, why)
+            }
             Unanswered::Refused(why) => Failure::new(Exit::No, why),
         }
     }
@@ -123,11 +128,16 @@ impl Client {
             request = request.bearer_auth(token.reveal());
         }
         let response = request.send().await.map_err(|error| {
-            Unanswered::NotRunning(format!(
-                "no daemon answers on {} ({}); is `entraldap serve` running, and may this user reach its socket?",
-                self.place,
-                chain(&error)
-            ))
+            let (place, why) = (&self.place, chain(&error));
+            if error.is_connect() {
+                Unanswered::NotRunning(format!(
+                    "no daemon answers on {place} ({why}); is `entraldap serve` running, and may this user reach its socket?"
+                ))
+            } else {
+                Unanswered::Lost(format!(
+                    "the daemon on {place} went away before it answered ({why}); `entraldap status` tells what it has done once it runs again"
+                ))
+            }
         })?;
         if response.status().is_success() {
             return Ok(response);

@@ -3,7 +3,7 @@
 use crate::members::{id, user};
 use crate::world::daemon::Place;
 use crate::world::options;
-use entraldap::simulator::{Kind, Simulator, Tenant};
+use entraldap::simulator::{Action, Kind, RetryAfter, Rule, Simulator, Tenant};
 use serde_json::{Value, json};
 
 async fn simulator() -> Simulator {
@@ -199,4 +199,23 @@ async fn explain_names_the_rule_that_leaves_somebody_out() {
     says(&out, 1, &["not served: rule 1, \"robots\": (uid=user3@*)", &id(3)]);
     says(&place.verb(&["explain", &id(3)]).await, 1, &["not served: rule 1"]);
     daemon.stop().await;
+}
+
+/// Else the command would have the replica while the daemon is to start again, and nobody would
+/// be answered until Graph is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_does_not_take_the_place_of_a_daemon_that_is_killed_meanwhile() {
+    let simulator = simulator().await;
+    let place = Place::new(&simulator, "1h", &["127.0.0.1:0"]);
+    let mut daemon = place.start().await;
+    daemon.wait_for("pass committed").await;
+    simulator.faults().add(Rule::new(Action::Throttle(RetryAfter::Seconds(3600))));
+    let requests = simulator.tally().total;
+    let (verb, _) = tokio::join!(place.verb(&["sync"]), async {
+        simulator.requested(requests + 1).await;
+        daemon.kill().await
+    });
+    says(&verb, 3, &["the daemon", "went away before it answered", "entraldap status"]);
+    let daemon = place.start().await;
+    assert_eq!(daemon.served(daemon.addresses[0]).await.1["users"], 30);
 }
