@@ -2,8 +2,9 @@
 
 use crate::world::daemon::{Place, message};
 use crate::world::index::Checker;
-use crate::world::{compare, options};
+use crate::world::{World, compare, options};
 use entraldap::config::settings::ReplicaSettings;
+use entraldap::directory::kind::Kind;
 use entraldap::replica;
 use entraldap::simulator::{Simulator, Tenant, life};
 
@@ -46,4 +47,39 @@ async fn a_full_disk_loses_nothing_and_is_told() {
         simulator.with_tenant(|tenant| compare::differences(tenant, &snapshot, false));
     assert!(differences.is_empty(), "{differences:#?}");
     Checker::default().check(&snapshot);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_mostly_free_pages_is_written_anew_after_a_pass() {
+    let world = World::new(Tenant::generate(16, 50)).await;
+    world.pass().await;
+    world.writer().rewrite().unwrap();
+    let length = || std::fs::metadata(world.path()).unwrap().len();
+    let tight = length();
+    // A large round of another connection, staged and done with. Nothing of it can be compressed.
+    let mut state = 1u64;
+    let mut page = vec![0; 1 << 20];
+    world
+        .writer()
+        .write(|change| -> Result<(), entraldap::replica::Error> {
+            for number in 0..140 {
+                for word in page.as_chunks_mut::<8>().0 {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    *word = state.to_le_bytes();
+                }
+                change.stage(99, Kind::User, number, &page)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    world.writer().write(|change| change.unstage(99, Kind::User)).unwrap();
+    assert!(length() > 140 << 20);
+    let served = world.served();
+    world.simulator.with_tenant(|tenant| life::changes(tenant, 6, 5));
+    world.pass().await;
+    assert!(length() < 4 * tight, "{} octets, {tight} before", length());
+    assert_ne!(world.served(), served);
+    world.assert_equal();
 }
